@@ -1,0 +1,1 @@
+"""Reproduce a vision paper's numbers, and study its models' errors."""

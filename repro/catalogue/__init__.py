@@ -1,0 +1,1 @@
+"""The facts: models, classes, and what papers print. Standard library only, so that it answers at once."""

@@ -1,0 +1,36 @@
+"""The 1000 ImageNet classes in their one true order: index, WordNet id (wnid), unique name."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class ImageNetClass:
+    """A class; `index` is what models output, `name` is unique (unlike WordNet's first lemma)."""
+
+    index: int
+    wnid: str
+    name: str
+
+
+@cache
+def load_classes() -> tuple[ImageNetClass, ...]:
+    """All 1000 classes, by index."""
+    text = files("repro.catalogue").joinpath("classes.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return tuple(ImageNetClass(i, row["wnid"], row["name"]) for i, row in enumerate(rows))
+
+
+@cache
+def index_by_wnid() -> dict[str, int]:
+    """`{"n04557648": 898, …}`"""
+    return {c.wnid: c.index for c in load_classes()}
+
+
+def class_name(index: int) -> str:
+    """`class_name(898)` is `water bottle`."""
+    return load_classes()[index].name

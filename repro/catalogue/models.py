@@ -1,0 +1,119 @@
+"""The models: read from models.toml, found by any of their names, never by timm's moving defaults."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from repro.exceptions import UsageError
+from repro.specs import IMAGENET_MEAN, IMAGENET_STD, HubWeights, ModelSpec, PackageWeights, Protocol
+
+TIMM_PREFIX = "timm:"
+
+
+@cache
+def load_models() -> tuple[ModelSpec, ...]:
+    """Every model of the catalogue, in the paper's order, the reference models last."""
+    text = files("repro.catalogue").joinpath("models.toml").read_text(encoding="utf-8")
+    return tuple(_model(entry) for entry in tomllib.loads(text)["model"])
+
+
+def _model(entry: Mapping[str, Any]) -> ModelSpec:
+    tag = entry.get("tag")
+    return ModelSpec(
+        name=entry["name"],
+        label=entry["label"],
+        token_mixer=entry["token_mixer"],
+        aliases=tuple(entry.get("aliases", ())),
+        tag=tag,
+        architecture=entry.get("architecture"),
+        protocols=_protocols(entry),
+        weights=_weights(entry),
+        unavailable=entry.get("unavailable", ""),
+        params=entry.get("params"),
+        macs=entry.get("macs", {}),
+        note=entry.get("note", ""),
+    )
+
+
+def _protocols(entry: Mapping[str, Any]) -> dict[str, Protocol]:
+    """Both named protocols; the authors' is timm's where theirs is not known."""
+    if "size_px" not in entry:
+        return {}
+    crop = entry.get("crop", {"timm": 0.875})
+
+    def protocol(name: str) -> Protocol:
+        return Protocol(
+            size_px=entry["size_px"],
+            crop=crop.get(name, crop["timm"]),
+            interpolation=entry.get("interpolation", "bicubic"),
+            mean=tuple(entry.get("mean", IMAGENET_MEAN)),
+            std=tuple(entry.get("std", IMAGENET_STD)),
+        )
+
+    return {"authors": protocol("authors"), "timm": protocol("timm")}
+
+
+def _weights(entry: Mapping[str, Any]) -> HubWeights | PackageWeights | None:
+    if package := entry.get("package"):
+        return PackageWeights(package["module"], package["path"], package["sha256"])
+    return HubWeights(f"timm/{entry['tag']}") if "tag" in entry else None
+
+
+@cache
+def _by_any_name() -> dict[str, ModelSpec]:
+    return {
+        name: spec
+        for spec in load_models()
+        for name in (spec.name, *spec.aliases, *filter(None, [spec.tag]))
+    }
+
+
+def find_model(name: str) -> ModelSpec:
+    """The model called `name`, an alias of it or its full timm tag; `timm:NAME.TAG` is any timm checkpoint.
+
+    A `timm:` model comes back without protocols: only timm knows them.
+
+    Raises:
+        UsageError: nothing is called so; the nearest names are in the message.
+    """
+    known = _by_any_name()
+    key = name.strip()
+    if key.startswith(TIMM_PREFIX):
+        return _timm_model(key)
+    if key.lower() in known:
+        return known[key.lower()]
+    near = difflib.get_close_matches(key.lower(), known, n=3, cutoff=0.6)
+    suggestion = f"did you mean {' or '.join(near)}?" if near else f"or, for any other of timm's, {TIMM_PREFIX}NAME.TAG"
+    raise UsageError(f"unknown model {name!r}; {suggestion}", hint="repro models")
+
+
+def _timm_model(name: str) -> ModelSpec:
+    tag = name.removeprefix(TIMM_PREFIX)
+    architecture, dot, checkpoint = tag.partition(".")
+    if not (architecture and dot and checkpoint):
+        raise UsageError(
+            f"{name!r} names no checkpoint: write {TIMM_PREFIX}NAME.TAG "
+            "(a bare timm name means whatever timm's default is today)",
+            hint="repro eval --models timm:resnet18.a1_in1k",
+        )
+    known = _by_any_name().get(tag)
+    return known or ModelSpec(
+        name=name, label=tag, token_mixer="unknown", tag=tag, weights=HubWeights(f"timm/{tag}")
+    )
+
+
+@cache
+def published_by_timm() -> dict[str, dict[str, Decimal]]:
+    """Timm's own results for its checkpoints, in percent: `{tag: {"imagenet_top1": Decimal("80.294"), …}}`."""
+    text = files("repro.catalogue").joinpath("published_by_timm.csv").read_text(encoding="utf-8")
+    return {
+        row["timm_tag"]: {key: Decimal(value) for key, value in row.items() if key.endswith(("_top1", "_top5")) and value}
+        for row in csv.DictReader(text.splitlines())
+    }

@@ -1,0 +1,175 @@
+"""The record of a run (`run.json`): everything that decided its numbers, and the numbers.
+
+It is written last: its presence means that the run beside it is whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from repro.exceptions import StorageError
+from repro.specs import Protocol
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsRecord:
+    """Which weights: `origin` is `hub`, `package` or `file`; `verified` says against what `sha256` was checked."""
+
+    origin: str
+    location: str
+    revision: str
+    sha256: str
+    verified: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    name: str
+    label: str
+    token_mixer: str
+    timm_name: str
+    weights: WeightsRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """Which images: `n_expected` is the size of the whole set, `partial` why this is not the whole set.
+
+    `digest` is over the (image_id, sha256, label) of every row.
+    """
+
+    name: str
+    kind: str
+    root: str
+    n: int
+    n_expected: int
+    n_classes: int
+    partial: str
+    labels: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numerics:
+    device: str
+    device_name: str
+    dtype: str
+    tf32: bool
+    threads: int
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class MacsCount:
+    """What one counter saw in one forward pass of one image, and which operators it left out (how often)."""
+
+    macs: int
+    counter: str
+    version: str
+    skipped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Complexity:
+    """Parameters, and multiply-accumulates by counter (`fvcore`, `torch`), of a network at `size_px`."""
+
+    timm_name: str
+    size_px: int
+    params: int
+    macs: Mapping[str, MacsCount]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts over the rows, recomputable from them alone; accuracies are these integers divided.
+
+    `invalid` says why the run may not be believed (then no percentage is shown), else it is empty.
+    """
+
+    n: int
+    n_scored: int
+    top1_correct: int
+    top5_correct: int
+    invalid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    run_id: str
+    fingerprint: str
+    model: ModelRecord
+    protocol_name: str
+    protocol: Protocol
+    dataset: DatasetRecord
+    numerics: Numerics
+    complexity: Complexity
+    summary: Summary
+    environment: Mapping[str, str]
+    code: Mapping[str, str | bool]
+    arguments: tuple[str, ...]
+    started: str
+    seconds: float
+    schema: int = SCHEMA
+    image_modes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def status(self) -> Literal["complete", "invalid"]:
+        return "invalid" if self.summary.invalid else "complete"
+
+    def to_json(self) -> str:
+        """The text of `run.json`: sorted, without NaN."""
+        values = dataclasses.asdict(self) | {"status": self.status, "protocol_hash": self.protocol.hash}
+        return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, path: Path) -> RunRecord:
+        """The record in `text`, read from `path`.
+
+        Raises:
+            StorageError: the text is damaged, or written by a newer version.
+        """
+        try:
+            values = json.loads(text)
+            if values["schema"] > SCHEMA:
+                raise StorageError(
+                    f"{path} has schema {values['schema']}, this version reads 1 to {SCHEMA}",
+                    hint="pip install --upgrade repro",
+                )
+            return _record(values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(
+                f"{path} is damaged ({type(error).__name__}: {error}); "
+                "delete it, and the next evaluation writes it again"
+            ) from error
+
+
+def _record(values: dict[str, Any]) -> RunRecord:
+    """Builds the nested dataclasses; derived values (`status`, `protocol_hash`) are computed, not read."""
+    del values["status"], values["protocol_hash"]
+    model = values["model"]
+    protocol = values["protocol"]
+    return RunRecord(
+        **values
+        | {
+            "model": ModelRecord(**model | {"weights": WeightsRecord(**model["weights"])}),
+            "protocol": Protocol(**protocol | {"mean": tuple(protocol["mean"]), "std": tuple(protocol["std"])}),
+            "dataset": DatasetRecord(**values["dataset"]),
+            "numerics": Numerics(**values["numerics"]),
+            "complexity": complexity_from(values["complexity"]),
+            "summary": Summary(**values["summary"]),
+            "arguments": tuple(values["arguments"]),
+        }
+    )
+
+
+def complexity_from(values: Mapping[str, Any]) -> Complexity:
+    """The counts that `dataclasses.asdict` wrote."""
+    macs = {name: MacsCount(**count) for name, count in values["macs"].items()}
+    return Complexity(**{**values, "macs": macs})

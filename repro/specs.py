@@ -1,0 +1,149 @@
+"""The vocabulary: what a protocol, a model, a sample and a claim are, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+
+RGB = tuple[float, float, float]
+
+IMAGENET_MEAN: RGB = (0.485, 0.456, 0.406)
+IMAGENET_STD: RGB = (0.229, 0.224, 0.225)
+
+N_CLASSES = 1000
+
+PROTOCOL_NAMES = ("authors", "timm")
+
+COUNTERS = ("fvcore", "torch")
+"""Who counts MACs: `fvcore` is the paper's convention, `torch` counts matrix products only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How a photograph becomes a square of `size_px` pixels; models that share one share the work.
+
+    The shorter side is resized to `size_px / crop`, then the centre is cut out (`crop_mode`
+    `center`), or both sides are resized alike, without keeping the aspect (`squash`).
+    """
+
+    size_px: int
+    crop: float
+    interpolation: str
+    crop_mode: str = "center"
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What is done to an image before a model sees it; `mean` and `std` are of values in [0, 1]."""
+
+    size_px: int
+    crop: float
+    interpolation: str = "bicubic"
+    mean: RGB = IMAGENET_MEAN
+    std: RGB = IMAGENET_STD
+    crop_mode: str = "center"
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(self.size_px, self.crop, self.interpolation, self.crop_mode)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of these fields alone: two runs are comparable under one protocol."""
+        return digest(asdict(self))
+
+    def __str__(self) -> str:
+        if (self.mean, self.std) == (IMAGENET_MEAN, IMAGENET_STD):
+            normalisation = "ImageNet mean/std"
+        else:
+            normalisation = f"mean {self.mean}, std {self.std}"
+        crop = f"crop {self.crop:g}" + ("" if self.crop_mode == "center" else f" {self.crop_mode}")
+        return f"{self.size_px} px, {crop}, {self.interpolation}, {normalisation}"
+
+
+@dataclass(frozen=True, slots=True)
+class HubWeights:
+    """A safetensors file of a Hugging Face repository."""
+
+    repo_id: str
+    filename: str = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageWeights:
+    """A PyTorch state dict that an installed package ships, its tensors in timm's order.
+
+    It is opened only when the file's SHA-256 is `sha256`.
+    """
+
+    package: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model of the catalogue: what it is, how its sources evaluate it, where its weights are.
+
+    `tag` is the full timm name of the checkpoint, never a bare name whose default moves.
+    `architecture` alone (no tag) is enough to count parameters and MACs.
+    `params` and `macs` (by counter) are counts, checked by the tests against the counters.
+    """
+
+    name: str
+    token_mixer: str
+    label: str = ""
+    aliases: tuple[str, ...] = ()
+    tag: str | None = None
+    architecture: str | None = None
+    protocols: Mapping[str, Protocol] = field(default_factory=dict)
+    weights: HubWeights | PackageWeights | None = None
+    unavailable: str = ""
+    params: int | None = None
+    macs: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def runnable(self) -> bool:
+        return not self.unavailable
+
+    @property
+    def timm_name(self) -> str | None:
+        """The name timm builds the network by: the full tag where there is one."""
+        return self.tag or self.architecture
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled image: who it is, where its bytes are, which class it shows.
+
+    `path` names the file (or archive member) relative to the dataset's root; `container` is the
+    archive that holds it, if any, `position` its byte offset or row there, `size_bytes` its length
+    where the listing knows it.
+    """
+
+    image_id: str
+    path: str
+    label: int
+    container: str = ""
+    position: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A number a source prints, as it prints it: the digits are the tolerance."""
+
+    model: str
+    quantity: str
+    printed: Decimal
+    source: str
+
+
+def digest(value: object) -> str:
+    """SHA-256, in hexadecimal, of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -20,7 +20,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class WeightsRecord:
-    """Which weights: `origin` is `hub`, `package` or `file`; `verified` says against what `sha256` was checked."""
+    """Which weights: `origin` is `hub`, `package` or `file`; `verified` names what vouches for `sha256`."""
 
     origin: str
     location: str
@@ -116,6 +116,7 @@ class RunRecord:
     arguments: tuple[str, ...]
     started: str
     seconds: float
+    predictions_sha256: str = ""
     schema: int = SCHEMA
     image_modes: Mapping[str, int] = field(default_factory=dict)
 
@@ -153,13 +154,13 @@ class RunRecord:
 def _record(values: dict[str, Any]) -> RunRecord:
     """Builds the nested dataclasses; derived values (`status`, `protocol_hash`) are computed, not read."""
     del values["status"], values["protocol_hash"]
-    model = values["model"]
-    protocol = values["protocol"]
+    model, protocol = values["model"], values["protocol"]
+    rgb = {name: tuple(protocol[name]) for name in ("mean", "std")}
     return RunRecord(
         **values
         | {
             "model": ModelRecord(**model | {"weights": WeightsRecord(**model["weights"])}),
-            "protocol": Protocol(**protocol | {"mean": tuple(protocol["mean"]), "std": tuple(protocol["std"])}),
+            "protocol": Protocol(**protocol | rgb),
             "dataset": DatasetRecord(**values["dataset"]),
             "numerics": Numerics(**values["numerics"]),
             "complexity": complexity_from(values["complexity"]),

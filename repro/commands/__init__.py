@@ -1,0 +1,21 @@
+"""The verbs of `repro`: each parses, calls one function, prints, and names the next command."""
+
+from __future__ import annotations
+
+from repro.commands import demo, evaluate, show
+from repro.commands.door import app
+
+__all__ = ["app", "main"]
+
+app.command("eval")(evaluate.eval_)
+app.command("fetch")(evaluate.fetch)
+app.command("compare-table")(show.compare_table)
+app.command("models")(show.models)
+app.command("complexity")(show.complexity)
+app.command("runs")(show.runs)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """The entry point of `repro`."""
+    app()

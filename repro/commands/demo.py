@@ -1,0 +1,42 @@
+"""`repro demo`: the main job on what installs with pip, with the network cable out."""
+
+from __future__ import annotations
+
+import sys
+
+from repro.commands.door import RunsOption, tell
+from repro.results.store import runs_folder
+
+MODELS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+
+NEXT = """
+Next, on the real ImageNet validation set (yours to bring):
+  repro fetch poolformer_s24 deit_s resmlp_s24 resnet34     weights, once
+  repro eval --models poolformer_s24,deit_s,resmlp_s24,resnet34 --data /data/imagenet/val
+  repro compare-table --table slide12
+Other photographs of ImageNet classes will do too: folders named by wnid, see `repro eval --help`."""
+
+
+def demo(runs: RunsOption = None) -> None:
+    """Evaluate three small models on 20 photographs; lay the paper's table beside what is counted here.
+
+    Real weights, real photographs, no network. Example: repro demo
+    """
+    from repro.commands.evaluate import run_evaluation, show_outcome
+    from repro.commands.show import show_comparison
+    from repro.evaluation.plan import Request
+    from repro.reporting.runs import mistakes_table
+    from repro.reporting.table import show
+
+    folder = runs_folder(runs)
+    tell("1. Evaluate three EfficientNet-Lite models on the 20 photographs that come with foolbox")
+    records = run_evaluation(Request(models=MODELS, runs=folder, arguments=tuple(sys.argv[1:])))
+    show_outcome(records)
+    tell("\n2. Count parameters and MACs of the paper's models; lay the printed numbers beside the measured")
+    show_comparison("paper", "authors", folder, "terminal")
+    tell("\n3. What the models got wrong")
+    show(mistakes_table(folder, records))
+    tell("\nThe rows behind every number:")
+    for record in records:
+        tell(f"  {folder / record.run_id / 'predictions.parquet'}")
+    tell(NEXT)

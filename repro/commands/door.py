@@ -1,0 +1,79 @@
+"""What holds for every verb: how an error is told, which code it exits with, what is set beforehand."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from repro.exceptions import ReproError
+
+INTERRUPTED = 130
+
+RunsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs", help="Folder of the runs.  [default: $REPRO_RUNS, else runs/]", show_default=False
+    ),
+]
+
+
+class _Verbs(TyperGroup):
+    """Tells an error in one line on stderr, the next command below it; anything else is a bug, and seen."""
+
+    def invoke(self, ctx: Any) -> Any:
+        _settle_environment()
+        try:
+            return super().invoke(ctx)
+        except ReproError as error:
+            tell(f"error: {error}")
+            if error.hint:
+                tell(f"try:   {error.hint}")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            tell("stopped by user")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    name="repro",
+    cls=_Verbs,
+    help="Reproduce a vision paper's numbers, and study its models' errors.\n\n"
+    "Start with `repro demo`; then `repro eval --models poolformer_s24,deit_s --data /data/imagenet/val`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def tell(line: str) -> None:
+    """Says `line` on stderr: results alone go to stdout."""
+    typer.echo(line, err=True)
+
+
+def _settle_environment() -> None:
+    """What must be set before any library is imported: nothing is sent, nothing warns of others' code."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", message=".*`torch.jit", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=".*`torch.jit", category=DeprecationWarning)
+
+
+@app.callback()
+def _version(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"repro {version_of('repro')}")
+        raise typer.Exit

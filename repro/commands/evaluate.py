@@ -1,0 +1,175 @@
+"""The verbs that run models, or get ready to: `repro eval`, `repro fetch`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.exceptions import InvalidRun, UsageError
+from repro.results.store import runs_folder
+
+if TYPE_CHECKING:
+    from repro.evaluation.plan import Request
+    from repro.results.record import RunRecord
+
+ModelsOption = Annotated[
+    str, typer.Option("--models", help="Names from `repro models`, or timm:NAME.TAG; separated by commas.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Class folders named by wnid, ILSVRC2012_val_*.JPEG in one folder, a tar of either, "
+        "or Parquet shards.  [default: photos20, 20 photographs of the foolbox package]",
+        show_default=False,
+    ),
+]
+
+
+def eval_(
+    models: ModelsOption,
+    data: DataOption = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Labels of a flat folder: a csv of name,label, or the ILSVRC2012 devkit's folder."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Evaluate a class-balanced sample of this many images.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample that --limit takes.")] = 0,
+    protocol: Annotated[
+        str, typer.Option(help="authors (judged by the printed figures) or timm (by timm's published ones).")
+    ] = "authors",
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Local safetensors for a model; may be given several times."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images in a forward pass.  [default: by device]", show_default=False),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of torch on a CPU.  [default: torch's]", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Loader processes.  [default: by device]", show_default=False)
+    ] = None,
+    allow_unreadable: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unreadable", help="Accept images that cannot be read; both accuracies are shown."
+        ),
+    ] = False,
+    runs: RunsOption = None,
+) -> None:
+    """Evaluate models on labelled images, in one pass; a stopped evaluation goes on where it was.
+
+    Example: repro eval --models poolformer_s24,deit_s --data /data/imagenet/val
+    """
+    from repro.evaluation.plan import Request
+
+    request = Request(
+        models=[name for name in models.split(",") if name.strip()],
+        runs=runs_folder(runs),
+        data=data,
+        labels=labels,
+        limit=limit,
+        seed=seed,
+        protocol_name=protocol,
+        weights=_local_weights(weights or []),
+        device=device,
+        batch_size=batch_size,
+        threads=threads,
+        workers=workers,
+        allow_unreadable=allow_unreadable,
+        arguments=tuple(sys.argv[1:]),
+    )
+    records = run_evaluation(request)
+    show_outcome(records)
+    tell(f"next: repro compare-table{_runs_again(runs)}")
+
+
+def run_evaluation(request: Request) -> list[RunRecord]:
+    """Plans and evaluates under a progress bar, saying on stderr what is done."""
+    from repro.commands.progress import ProgressBar
+    from repro.evaluation.plan import plan_evaluation
+
+    plan = plan_evaluation(request)
+    dataset = plan.dataset
+    origin = "no --data given, so: " if request.data is None else f"{request.data}: "
+    n_classes = len({sample.label for sample in dataset.samples})
+    tell(f"{origin}{dataset.kind}, {len(dataset.samples):,} images of {n_classes:,} classes")
+    if dataset.ignored:
+        tell(f"ignored {dataset.ignored:,} entries that are no images")
+    if dataset.partial:
+        tell(f"PARTIAL: {dataset.partial}; not comparable with published figures")
+    from repro.evaluation.evaluate import evaluate
+
+    with ProgressBar() as watcher:
+        try:
+            return evaluate(plan, watcher)
+        except KeyboardInterrupt:
+            kept = (
+                f"{watcher.kept:,} of {watcher.total:,} images kept" if watcher.total else "nothing was begun"
+            )
+            tell(f"stopped by user; {kept}; the same command resumes")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def show_outcome(records: list[RunRecord]) -> None:
+    """Prints the accuracies.
+
+    Raises:
+        InvalidRun: a run may not be believed; the others are shown all the same.
+    """
+    from repro.reporting.runs import runs_table
+    from repro.reporting.table import show
+
+    show(runs_table(records))
+    for record in records:
+        if record.summary.invalid:
+            raise InvalidRun(
+                f"INVALID: {record.model.name}: {record.summary.invalid}",
+                hint="mend the images and run the same command again, or add --allow-unreadable",
+            )
+
+
+def fetch(
+    models: Annotated[list[str], typer.Argument(help="Names from `repro models`, or timm:NAME.TAG.")],
+) -> None:
+    """Bring weights ahead of time, for machines without a network.
+
+    Example: repro fetch poolformer_s24 deit_s
+    """
+    from repro.evaluation.plan import choose_models
+    from repro.evaluation.weights import locate_weights
+
+    for spec in choose_models(models):
+        record = locate_weights(spec).record
+        typer.echo(
+            f"{spec.name}: {record.location}, revision {record.revision or 'none'}, sha256 {record.sha256}"
+        )
+    tell(f"next: repro eval --models {','.join(models)} --data IMAGENET")
+
+
+def _local_weights(options: list[str]) -> Mapping[str, Path]:
+    """`["deit_s=w.safetensors"]` as a mapping."""
+    pairs = [option.partition("=") for option in options]
+    for option, (name, equals, path) in zip(options, pairs, strict=True):
+        if not (name and equals and path):
+            raise UsageError(
+                f"--weights {option!r} is not of the form NAME=PATH",
+                hint="--weights deit_s=model.safetensors",
+            )
+    return {name: Path(path) for name, _, path in pairs}
+
+
+def _runs_again(runs: Path | None) -> str:
+    return f" --runs {runs}" if runs else ""

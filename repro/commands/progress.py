@@ -1,0 +1,71 @@
+"""The progress bar of an evaluation, on stderr: images done, images a second, time left."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from repro.commands.door import tell
+
+
+class ProgressBar:
+    """Watches an evaluation: a bar on a terminal, one line for each tenth where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self.total = self.kept = self._seen = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _ImagesPerSecond(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._plain = not self._bar.console.is_terminal
+        self._task = self._bar.add_task("images", total=None, visible=False)
+
+    def begin(self, total: int, kept: int) -> None:
+        self.total, self.kept, self._seen = total, kept, kept
+        if 0 < kept < total:
+            tell(f"resuming: {kept:,} of {total:,} images done")
+        if not self._plain and kept < total:
+            self._bar.update(self._task, total=total, completed=kept, visible=True)
+            self._bar.reset(self._task, total=total, completed=kept, visible=True)
+
+    def scored(self, n: int) -> None:
+        before, self._seen = self._seen, self._seen + n
+        if not self._plain:
+            self._bar.advance(self._task, n)
+        elif before * 10 // self.total != self._seen * 10 // self.total:
+            tell(f"{self._seen:,} of {self.total:,} images")
+
+    def keep(self, n: int) -> None:
+        self.kept += n
+
+    def __enter__(self) -> Self:
+        if not self._plain:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if not self._plain:
+            self._bar.stop()
+
+
+class _ImagesPerSecond(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f} images/s" if task.speed else "")

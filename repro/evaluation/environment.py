@@ -1,0 +1,89 @@
+"""Where the numbers are made: device, numerics, versions of what computes, state of the code."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from PIL import features
+
+import repro
+from repro.exceptions import UsageError
+from repro.results.record import Numerics
+
+PACKAGES = ("numpy", "pillow", "timm", "torch", "torchvision")
+"""Whose versions can move a prediction."""
+
+BATCH_SIZES = {"cpu": 16, "cuda": 128, "mps": 64}
+
+
+def set_numerics(device: str, batch_size: int | None, threads: int | None) -> Numerics:
+    """Chooses the device and sets torch to plain fp32 there: no TF32, no autotuned kernels.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    present = available_devices()
+    chosen = present[0] if device == "auto" else device
+    if chosen not in present:
+        raise UsageError(f"device {device!r} is not there; this machine has {', '.join(reversed(present))}")
+    if threads:
+        torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    return Numerics(
+        device=chosen,
+        device_name=torch.cuda.get_device_name() if chosen == "cuda" else platform.machine(),
+        dtype="float32",
+        tf32=False,
+        threads=torch.get_num_threads(),
+        batch_size=batch_size or BATCH_SIZES[chosen],
+    )
+
+
+def available_devices() -> list[str]:
+    """The devices of this machine, fastest first."""
+    devices = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [name for name, present in devices.items() if present]
+
+
+def default_workers(device: str) -> int:
+    """Loader processes: on a CPU one reads ahead, on an accelerator decoding is the bottleneck."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if device == "cpu" else max(1, min(cores - 1, 16))
+
+
+def describe_environment() -> dict[str, str]:
+    """Versions of what can move a prediction, JPEG decoder and Python included."""
+    jpeg = "libjpeg_turbo" if features.check_feature("libjpeg_turbo") else "jpg"
+    decoder = features.version(jpeg) or "unknown"
+    return {
+        **{package: version(package) for package in PACKAGES},
+        "jpeg": f"{jpeg} {decoder}",
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+    }
+
+
+def describe_code() -> dict[str, str | bool]:
+    """The version of repro; in a checkout also its commit, and whether files differ from it."""
+    code: dict[str, str | bool] = {"version": version("repro")}
+    checkout = Path(repro.__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return code
+    try:
+        code["revision"] = _git(checkout, "rev-parse", "HEAD")
+        code["dirty"] = bool(_git(checkout, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        pass  # no git here, or no commit yet: the version alone must do
+    return code
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    answer = subprocess.run(["git", "-C", checkout, *arguments], capture_output=True, text=True, check=True)
+    return answer.stdout.strip()

@@ -1,0 +1,75 @@
+"""From crops to rows: the forward pass, and what is kept of 1000 logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from repro.evaluation.loading import Facts
+from repro.evaluation.preprocess import normalise
+from repro.results.predictions import NON_FINITE, OK, SCHEMA
+from repro.specs import Protocol, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What is kept of the logits of `b` images; where `finite` is False the rest means nothing."""
+
+    top5: NDArray[np.int16]  # (b, 5) class indices, best first
+    p_top5: NDArray[np.float32]  # (b, 5)
+    p_label: NDArray[np.float32]  # (b,)
+    rank: NDArray[np.int16]  # (b,) classes that beat the true one
+    finite: NDArray[np.bool_]  # (b,)
+
+
+def predict(network: torch.nn.Module, pixels: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+    """Logits `(b, 1000)` in fp32, on the CPU, of uint8 crops `(b, 3, h, w)` on the network's device."""
+    with torch.inference_mode():
+        logits: torch.Tensor = network(normalise(pixels, protocol))
+    return logits.float().cpu()
+
+
+def score(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
+    """Top-5, probabilities and the rank of the true class; among equals the lower index comes first.
+
+    Args:
+        logits: `(b, 1000)`.
+        labels: `(b,)` int64.
+    """
+    finite = torch.isfinite(logits).all(dim=1)
+    probabilities = logits.softmax(dim=1)
+    order = logits.sort(dim=1, descending=True, stable=True).indices
+    top5 = order[:, :5]
+    own = labels[:, None]
+    return Scores(
+        top5=top5.to(torch.int16).numpy(),
+        p_top5=probabilities.gather(1, top5).numpy(),
+        p_label=probabilities.gather(1, own)[:, 0].numpy(),
+        rank=(order == own).int().argmax(dim=1).to(torch.int16).numpy(),
+        finite=finite.numpy(),
+    )
+
+
+def to_rows(samples: Sequence[Sample], facts: Sequence[Facts], scores: Scores) -> pa.RecordBatch:
+    """The rows of `samples`: scored where the image could be read and all its logits are finite."""
+    rows = []
+    for i, (sample, read) in enumerate(zip(samples, facts, strict=True)):
+        row: dict[str, Any] = {
+            "image_id": sample.image_id,
+            "path": sample.path,
+            "sha256": read.sha256,
+            "label": sample.label,
+            "status": NON_FINITE if read.status == OK and not scores.finite[i] else read.status,
+            "image_mode": read.mode,
+        }
+        if row["status"] == OK:
+            row["precision"] = "fp32"
+            row |= {name: getattr(scores, name)[i] for name in ("top5", "p_top5", "p_label", "rank")}
+        rows.append(row)
+    return pa.RecordBatch.from_pylist(rows, SCHEMA)

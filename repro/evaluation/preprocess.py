@@ -1,0 +1,36 @@
+"""From a photograph to what a model sees, bit for bit as timm's evaluation transform does it.
+
+Loader processes make uint8 crops (`crop`), one for each distinct geometry; the device turns them
+into floats (`normalise`), one for each distinct mean and std.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from PIL.Image import Image
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
+
+from repro.specs import RGB, Geometry, Protocol
+
+
+def crop(image: Image, geometry: Geometry) -> torch.Tensor:
+    """The `(3, size_px, size_px)` uint8 crop of an RGB photograph."""
+    shorter_px = math.floor(geometry.size_px / geometry.crop)
+    # One number keeps the aspect ratio, two do not.
+    size = [shorter_px, shorter_px] if geometry.crop_mode == "squash" else [shorter_px]
+    resized = resize(image, size, InterpolationMode(geometry.interpolation))
+    pixels: torch.Tensor = pil_to_tensor(center_crop(resized, [geometry.size_px, geometry.size_px]))
+    return pixels
+
+
+def normalise(pixels: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+    """`(b, 3, h, w)` uint8 to float32: `(pixels / 255 - mean) / std`, in this order of operations."""
+
+    def per_channel(values: RGB) -> torch.Tensor:
+        return torch.tensor(values, device=pixels.device).view(3, 1, 1)
+
+    scaled = pixels.to(torch.float32).div_(255)
+    return scaled.sub_(per_channel(protocol.mean)).div_(per_channel(protocol.std))

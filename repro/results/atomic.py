@@ -1,0 +1,67 @@
+"""Files that are there whole or not at all: written beside, flushed to the disk, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from repro.exceptions import StorageError
+
+_REASONS = {
+    errno.ENOSPC: "disk full",
+    errno.EDQUOT: "disk quota used up",
+    errno.EFBIG: "file too large for this file system",
+    errno.EROFS: "file system is read-only",
+    errno.EACCES: "no permission to write",
+    errno.EPERM: "no permission to write",
+    errno.ENAMETOOLONG: "path too long",
+}
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes `data` to `path`, replacing what was there.
+
+    Raises:
+        StorageError: the disk did not take it; `path` is then what it was before.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush_names(path.parent)
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turns what the file system refuses about `path` into one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        raise StorageError(
+            f"{reason}: {path} could not be written; everything finished before is kept",
+            hint="make room or choose another folder with --runs, then run the same command again",
+        ) from error
+
+
+def _flush_names(folder: Path) -> None:
+    """Flushes a folder's list of names to the disk, so that a rename survives a power cut."""
+    if os.name != "posix":
+        return  # Windows cannot open a folder, and needs no flush
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

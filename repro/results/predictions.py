@@ -1,0 +1,80 @@
+"""The rows of a run (`predictions.parquet`): one row an expected image, sorted by image id.
+
+| column     | what                                                                        |
+|------------|-----------------------------------------------------------------------------|
+| image_id   | `ILSVRC2012_val_00000293`                                                   |
+| path       | where the image lies, relative to the dataset's root                        |
+| sha256     | of the image's bytes                                                        |
+| label      | the true class, 0 … 999                                                     |
+| status     | `ok`, or why there is no prediction: `unreadable: …`, `non-finite logits`   |
+| precision  | of the stored values: `fp32`                                                |
+| top5       | class indices, best first                                                   |
+| p_top5     | their probabilities                                                         |
+| p_label    | probability of the true class                                               |
+| rank       | how many classes beat the true one (ties: the lower index first); top-k is `rank < k` |
+| image_mode | the file's own colour mode before it became RGB (`RGB`, `L`, `CMYK`, …)       |
+
+A row without a prediction has nulls from `precision` to `rank`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from repro.exceptions import StorageError
+
+SCHEMA_VERSION = "1"
+
+OK = "ok"
+NON_FINITE = "non-finite logits"
+UNREADABLE = "unreadable: "
+
+SCHEMA = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("sha256", pa.string()),
+        pa.field("label", pa.int16(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("precision", pa.string()),
+        pa.field("top5", pa.list_(pa.int16())),
+        pa.field("p_top5", pa.list_(pa.float32())),
+        pa.field("p_label", pa.float32()),
+        pa.field("rank", pa.int16()),
+        pa.field("image_mode", pa.string()),
+    ],
+    metadata={"repro.schema": SCHEMA_VERSION},
+)
+
+
+def to_bytes(rows: pa.Table) -> bytes:
+    """The file of `rows` (of `SCHEMA`), with a checksum on every page."""
+    file = BytesIO()
+    pq.write_table(rows, file, compression="zstd", write_page_checksum=True)
+    return file.getvalue()
+
+
+def read_predictions(path: Path, columns: list[str] | None = None, sha256: str | None = None) -> pa.Table:
+    """The rows in `path`; every page's checksum is verified, and the file's SHA-256 where one is given.
+
+    Raises:
+        StorageError: the file is damaged, missing, or of another schema.
+    """
+    try:
+        data = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+            raise StorageError(
+                f"results damaged: {path} is not the file that was written (its SHA-256 differs)"
+            )
+        rows = pq.read_table(BytesIO(data), columns=columns, page_checksum_verification=True)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise StorageError(f"results damaged: {path} ({str(error).partition(chr(10))[0]})") from error
+    version = (rows.schema.metadata or {}).get(b"repro.schema", b"?").decode(errors="replace")
+    if version != SCHEMA_VERSION:
+        raise StorageError(f"{path} has schema {version}, this version reads {SCHEMA_VERSION}")
+    return rows

@@ -1,0 +1,153 @@
+"""The folder of runs: what is kept survives, what is damaged or foreign is never taken for a run's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from repro.exceptions import Busy, StorageError, UsageError
+from repro.results.atomic import write_atomically
+from repro.results.predictions import OK, SCHEMA, read_predictions, to_bytes
+from repro.results.store import RunFolder, find_run, name_run, runs_folder
+
+IDS = [f"image_{i}" for i in range(40)]
+
+
+def rows(ids: list[str] = IDS) -> pa.Table:
+    values = {
+        "path": "p",
+        "sha256": "0" * 64,
+        "label": 3,
+        "status": OK,
+        "precision": "fp32",
+        "image_mode": "RGB",
+    }
+    values |= {"top5": [3, 1, 2, 4, 5], "p_top5": [0.5, 0.2, 0.1, 0.05, 0.01], "p_label": 0.5, "rank": 0}
+    return pa.Table.from_pylist([{"image_id": i, **values} for i in ids], SCHEMA)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "run", "f" * 64)
+
+
+def test_a_shard_comes_back_as_it_was_written(folder: RunFolder) -> None:
+    folder.write_shard(0, rows())
+    assert folder.read_shard(0, IDS).equals(rows())
+
+
+def test_a_shard_never_written_is_pending(folder: RunFolder) -> None:
+    assert folder.read_shard(0, IDS) is None
+
+
+def test_a_shard_of_other_images_is_set_aside(folder: RunFolder) -> None:
+    folder.write_shard(0, rows())
+    assert folder.read_shard(0, IDS[::-1]) is None
+    (left,) = (folder.path / "shards").iterdir()
+    assert left.suffix == ".corrupt"
+
+
+def test_a_shard_of_another_fingerprint_is_set_aside(folder: RunFolder) -> None:
+    folder.write_shard(0, rows())
+    assert RunFolder(folder.path, "e" * 64).read_shard(0, IDS) is None
+
+
+def test_no_flipped_bit_goes_unnoticed(folder: RunFolder) -> None:
+    """One bit in every 7th byte of a shard, the footer included, which no page checksum covers."""
+    folder.write_shard(0, rows())
+    (path,) = (folder.path / "shards").iterdir()
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << (position % 8)
+        path.write_bytes(damaged)
+        assert folder.read_shard(0, IDS) is None, f"bit flipped in byte {position}"
+
+
+def test_page_checksums_are_written_and_verified(tmp_path: Path) -> None:
+    """Who reads the rows without our record is protected by the pages' own checksums."""
+    path = tmp_path / "predictions.parquet"
+    data = bytearray(to_bytes(rows()))
+    data[200] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match="damaged"):
+        read_predictions(path)
+
+
+def test_rows_of_a_newer_schema_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.parquet"
+    path.write_bytes(to_bytes(rows().replace_schema_metadata({"repro.schema": "99"})))
+    with pytest.raises(StorageError, match="schema 99"):
+        read_predictions(path)
+
+
+def test_a_run_has_one_writer(folder: RunFolder) -> None:
+    """The second one is another process, as in life: it is told who holds the run."""
+    second = f"""
+from pathlib import Path
+from repro.results.store import RunFolder
+with RunFolder(Path({str(folder.path)!r}), "f" * 64).locked(): pass
+"""
+    with folder.locked():
+        answer = subprocess.run([sys.executable, "-c", second], capture_output=True, text=True, check=False)
+    assert Busy.__name__ in answer.stderr
+    assert str(os.getpid()) in answer.stderr
+    assert subprocess.run([sys.executable, "-c", second], check=False).returncode == 0
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    """A real limit on file sizes in a child process stands for the full disk."""
+    path = tmp_path / "record"
+    path.write_text("old")
+    child = f"""
+import resource, signal
+from pathlib import Path
+from repro.results.atomic import write_atomically
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+write_atomically(Path({str(path)!r}), bytes(5000))
+"""
+    answer = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=False)
+    assert "StorageError: file too large" in answer.stderr
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["record"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(StorageError, match="a-file could not be written"):
+        write_atomically(file / "below" / "a-file", b"")
+
+
+@pytest.mark.parametrize("text", ["abc", "abc-1", ""])
+def test_a_run_is_found_only_by_a_unique_beginning(tmp_path: Path, text: str) -> None:
+    for name in ("abc-1", "abc-12", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+    if text == "abc-1":
+        assert find_run(tmp_path, text) == tmp_path / "abc-1"
+        assert find_run(tmp_path, str(tmp_path / "b")) == tmp_path / "b"
+        assert find_run(tmp_path, "b") == tmp_path / "b"
+    else:
+        with pytest.raises(UsageError, match="runs begin so"):
+            find_run(tmp_path, text)
+
+
+def test_names_from_outside_make_safe_folders() -> None:
+    assert (
+        name_run("timm:a/../b", "my photos\n", "timm", "0123456789") == "timm_a_.._b-my_photos_-timm-01234567"
+    )
+
+
+def test_the_option_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPRO_RUNS", "/elsewhere")
+    assert runs_folder(Path("here")) == Path("here")
+    assert runs_folder() == Path("/elsewhere")
+    monkeypatch.delenv("REPRO_RUNS")
+    assert runs_folder() == Path("runs")

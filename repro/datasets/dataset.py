@@ -1,0 +1,102 @@
+"""What every dataset is: samples in reading order, and a way to read the bytes of each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from repro.datasets.entries import VAL_IMAGE, image_stem
+from repro.exceptions import DataRefused
+from repro.specs import N_CLASSES, Sample
+
+IMAGENET_VAL = "imagenet-val"
+VAL_IMAGES = 50_000
+VAL_IMAGES_PER_CLASS = VAL_IMAGES // N_CLASSES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(ABC):
+    """Labelled images; a kind of dataset adds how they are listed (`open`) and how one is `read`.
+
+    It holds no open file, so that it can be pickled and used in forked processes.
+
+    `samples` stand in the order in which reading is sequential, each image id once. `root` is what was
+    opened: opened again, with the same labels, it gives the same dataset. `ignored` counts the entries
+    that are none of ours by their name. `n_expected` is the size of the whole set: ImageNet val's, or
+    that before `limit`, which says in `sampled` what it did.
+    """
+
+    name: str
+    kind: str
+    root: Path
+    samples: tuple[Sample, ...]
+    labels_from: str
+    ignored: int
+    n_expected: int
+    sampled: str = ""
+
+    @abstractmethod
+    def read(self, sample: Sample) -> bytes:
+        """The encoded bytes of an image, as they are stored.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+
+    @classmethod
+    def from_samples(
+        cls, samples: Sequence[Sample], *, root: Path, kind: str, labels_from: str, ignored: int = 0
+    ) -> Self:
+        """The dataset of all these samples, which name it: ImageNet val if every id is one of its own.
+
+        Raises:
+            DataRefused: there are none, or two have the same id.
+        """
+        if not samples:
+            raise DataRefused(f"{root} holds no images ({ignored:,} entries ignored)")
+        image_id, n = Counter(sample.image_id for sample in samples).most_common(1)[0]
+        if n > 1:
+            raise DataRefused(f"duplicate: image {image_id} is {n} times in {root}")
+        is_val = all(VAL_IMAGE.fullmatch(sample.image_id) for sample in samples)
+        return cls(
+            name=IMAGENET_VAL if is_val else root.name,
+            kind=kind,
+            root=root,
+            samples=tuple(samples),
+            labels_from=labels_from,
+            ignored=ignored,
+            n_expected=VAL_IMAGES if is_val else len(samples),
+        )
+
+    @property
+    def partial(self) -> str:
+        """Why this is not the whole ImageNet validation set, in words; empty when it is."""
+        n = len(self.samples)
+        images = f"{n:,} images" if n == self.n_expected else f"{n:,} of {self.n_expected:,} images"
+        images += f" ({self.sampled})" if self.sampled else ""
+        if self.name != IMAGENET_VAL:
+            return f"{images}, not the {VAL_IMAGES:,} of ImageNet val"
+        per_class = Counter(sample.label for sample in self.samples)
+        if len(per_class) < N_CLASSES or n != VAL_IMAGES:
+            return f"{images}, {len(per_class)} of {N_CLASSES} classes"
+        if set(per_class.values()) != {VAL_IMAGES_PER_CLASS}:
+            return f"{images}, but not {VAL_IMAGES_PER_CLASS} of each class"
+        return ""
+
+
+def image_ids(paths: Sequence[str]) -> list[str]:
+    """The file stems where they are unique, otherwise the paths themselves.
+
+    Raises:
+        DataRefused: an image of the validation set is there twice, perhaps with two labels.
+    """
+    stems = [image_stem(path) for path in paths]
+    repeated = [stem for stem, n in Counter(stems).items() if n > 1]
+    for stem in filter(VAL_IMAGE.fullmatch, repeated):
+        first, second = [path for path in paths if image_stem(path) == stem][:2]
+        raise DataRefused(f"duplicate: {first} and {second} are the same image of ImageNet val")
+    return list(paths) if repeated else stems

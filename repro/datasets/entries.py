@@ -1,0 +1,38 @@
+"""What the name of a file, folder or archive member says: an image, a class, or nothing of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+VAL_IMAGE = re.compile(r"ILSVRC2012_val_\d{8}")
+"""The id of an image of the ImageNet validation set."""
+
+_WNID = re.compile(r"n\d{8}")
+_IMAGE_SUFFIX = re.compile(r"\.(jpe?g|png)$", re.IGNORECASE)
+_FOREIGN = ("__MACOSX", "@eaDir")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether an operating system or a file server put it there (`.cache`, `._x.JPEG`, `@eaDir`)."""
+    return name.startswith(".") or name in _FOREIGN
+
+
+def is_image(name: str) -> bool:
+    return _IMAGE_SUFFIX.search(name) is not None
+
+
+def is_wnid(name: str) -> bool:
+    """Whether it looks like a WordNet id (`n01440764`), one of the 1000 or not."""
+    return _WNID.fullmatch(name) is not None
+
+
+def image_stem(path: str) -> str:
+    """`val/ILSVRC2012_val_00000293.JPEG` without folder and image suffix."""
+    return _IMAGE_SUFFIX.sub("", path.rpartition("/")[2])
+
+
+def first_few(names: Sequence[str], n: int = 3) -> str:
+    """`a, b, c and 97 more`"""
+    more = f" and {len(names) - n:,} more" if len(names) > n else ""
+    return ", ".join(names[:n]) + more

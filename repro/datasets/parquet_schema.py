@@ -1,0 +1,67 @@
+"""Whether a Parquet file holds labelled images, and whether its classes are ImageNet's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repro.catalogue.classes import class_name, index_by_wnid, load_classes
+from repro.exceptions import DataRefused
+from repro.specs import N_CLASSES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def refuse_columns(schema: pa.Schema, shard: Path) -> None:
+    """Refuses a file without `image.bytes` and a whole-number `label`."""
+    from pyarrow import types
+
+    image = schema.field("image").type if "image" in schema.names else None
+    if image is None or not types.is_struct(image) or image.get_field_index("bytes") < 0:
+        raise DataRefused(
+            f"{shard} has no column image: struct{{bytes, path}}; it has {', '.join(schema.names)}"
+        )
+    label = schema.field("label").type if "label" in schema.names else None
+    if label is None or not types.is_integer(label):
+        raise DataRefused(
+            f"{shard} has no column of class indices called label (int64); its label is {label}"
+        )
+
+
+def declared_classes(schema: pa.Schema) -> list[str]:
+    """The names of the classes by index, where the hub's metadata states them."""
+    text = (schema.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        names = json.loads(text)["info"]["features"]["label"]["names"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [str(name) for name in names]
+
+
+def refuse_declared_classes(names: Sequence[str], shard: Path) -> None:
+    """Refuses classes that are not a thousand, or not in the order of ImageNet."""
+    if names and len(names) != N_CLASSES:
+        raise DataRefused(
+            f"{shard}: {len(names):,} classes ({names[0]}, …), the models here have {N_CLASSES}"
+        )
+    # "tench, Tinca tinca": the hub lists synonyms; a name unknown here tells nothing about the order.
+    index = {c.name.casefold(): c.index for c in load_classes()} | index_by_wnid()
+    for i, name in enumerate(names):
+        known = index.get(name.split(",")[0].strip().casefold(), i)
+        if known != i:
+            raise DataRefused(f'{shard}: class {i} is "{name}", but {class_name(i)} in the order of ImageNet')
+
+
+def refuse_fewer_classes(labels: Collection[int], root: Path) -> None:
+    """Refuses labels without declared names that look like those of another data set, CIFAR-10 say.
+
+    A part of ImageNet would hardly have exactly its first k classes.
+    """
+    k = len(set(labels))
+    if 1 < k < N_CLASSES and max(labels) == k - 1:
+        raise DataRefused(
+            f"{root}: {k} classes (labels 0 … {k - 1}, names not declared), the models here have {N_CLASSES}"
+        )

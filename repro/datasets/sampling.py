@@ -1,0 +1,37 @@
+"""A smaller dataset that still stands for the whole: a class-balanced sample."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from itertools import chain, islice, zip_longest
+
+from repro.datasets.dataset import Dataset
+from repro.exceptions import UsageError
+from repro.specs import Sample, digest
+
+
+def limit(dataset: Dataset, n: int, seed: int = 0) -> Dataset:
+    """A sample of `n` images: one of each class, then a second of each, and so on.
+
+    Classes and images are put in order by hashing them with the seed, so that neither the order of
+    the files nor the version of a random generator matters, and a smaller sample is part of a larger.
+
+    Raises:
+        UsageError: `n` is not positive.
+    """
+    if n < 1:
+        raise UsageError(f"a sample of {n} images cannot be; at least 1 is needed")
+    if n >= len(dataset.samples):
+        return dataset
+    by_class: dict[int, list[Sample]] = defaultdict(list)
+    for sample in sorted(dataset.samples, key=lambda sample: digest([seed, sample.image_id])):
+        by_class[sample.label].append(sample)
+    classes = sorted(by_class, key=lambda label: digest([seed, label]))
+    rounds = zip_longest(*(by_class[label] for label in classes))
+    chosen = set(islice(filter(None, chain.from_iterable(rounds)), n))
+    return replace(
+        dataset,
+        samples=tuple(sample for sample in dataset.samples if sample in chosen),
+        sampled=f"sampled, seed {seed}",
+    )

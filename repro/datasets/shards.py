@@ -1,0 +1,61 @@
+"""Which Parquet files make up one split: `validation-00000-of-00014.parquet` and its thirteen sisters."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from repro.datasets.entries import first_few, is_hidden
+from repro.exceptions import DataRefused
+
+_SHARD = re.compile(r"(?P<split>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})(-[0-9a-f]+)?\.parquet")
+_VALIDATION = ("validation", "val")
+
+
+def find_shards(root: Path) -> list[Path]:
+    """The Parquet files in a folder, or else in its `data/`, sorted."""
+    for folder in (root, root / "data"):
+        shards = sorted(path for path in folder.glob("*.parquet") if not is_hidden(path.name))
+        if shards:
+            return shards
+    return []
+
+
+def split_of(shard: Path) -> str:
+    """`validation` of `validation-00000-of-00014.parquet`, nothing of `0000.parquet`."""
+    match = _SHARD.fullmatch(shard.name)
+    return match["split"] if match else shard.stem.rstrip("0123456789-_")
+
+
+def choose_split(shards: Iterable[Path]) -> list[Path]:
+    """The shards of the validation split where there is one, or of the only split.
+
+    Raises:
+        DataRefused: several splits could be meant, or a shard is missing.
+    """
+    by_split: dict[str, list[Path]] = defaultdict(list)
+    for shard in shards:
+        by_split[split_of(shard)].append(shard)
+    if len(by_split) == 1:
+        chosen = next(iter(by_split))
+    else:
+        chosen = next((name for name in _VALIDATION if name in by_split), "")
+    if chosen not in by_split:
+        raise DataRefused(
+            f"no validation split among {', '.join(sorted(by_split))}; give the shards of one split"
+        )
+    _refuse_missing_shards(by_split[chosen])
+    return by_split[chosen]
+
+
+def _refuse_missing_shards(shards: list[Path]) -> None:
+    numbers: dict[int, set[int]] = defaultdict(set)
+    for match in filter(None, (_SHARD.fullmatch(shard.name) for shard in shards)):
+        numbers[int(match["total"])].add(int(match["number"]))
+    for total, present in numbers.items():
+        missing = sorted(set(range(total)) - present)
+        if missing:
+            names = [f"{split_of(shards[0])}-{number:05d}-of-{total:05d}.parquet" for number in missing]
+            raise DataRefused(f"{shards[0].parent}: {first_few(names)} missing; fetch again")

@@ -1,0 +1,86 @@
+"""A tar archive, read in place: of class folders, or flat like `ILSVRC2012_img_val.tar`."""
+
+from __future__ import annotations
+
+import tarfile
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+from repro.datasets.dataset import Dataset, image_ids
+from repro.datasets.entries import is_hidden, is_image, is_wnid
+from repro.datasets.labels import FOLDER_NAMES, ImageLabels, label_of_folder, packaged_labels
+from repro.exceptions import DataRefused
+from repro.specs import Sample
+
+
+class TarArchive(Dataset):
+    """Members are found by offset and read where they are: nothing is extracted, names are only labels."""
+
+    @classmethod
+    def open(cls, path: Path, labels: ImageLabels | None) -> Self:
+        """Lists the images of the archive, in its order.
+
+        Raises:
+            DataRefused: the archive is damaged or cut, an image has no label, or is there twice.
+        """
+        members, ignored = _list_images(path)
+        paths = list(members)
+        folders = [PurePosixPath(name).parent.name for name in paths]
+        if any(map(is_wnid, folders)):
+            kind, labels_from = "tar of class folders", FOLDER_NAMES
+            indices = [label_of_folder(folder) for folder in folders]
+        else:
+            labels = labels or packaged_labels("flat tar")
+            kind, labels_from = "flat tar", labels.origin
+            indices = labels.of(paths)
+        samples = [
+            Sample(image_id, name, label, path.name, members[name].offset_data, members[name].size)
+            for image_id, name, label in zip(image_ids(paths), paths, indices, strict=True)
+        ]
+        return cls.from_samples(samples, root=path, kind=kind, labels_from=labels_from, ignored=ignored)
+
+    def read(self, sample: Sample) -> bytes:
+        with self.root.open("rb") as file:
+            file.seek(sample.position)
+            data = file.read(sample.size_bytes)
+        if len(data) < sample.size_bytes:
+            raise OSError(f"archive ends early: {self.root}")
+        return data
+
+
+def _list_images(path: Path) -> tuple[dict[str, tarfile.TarInfo], int]:
+    """The image members by normalised name, and how many others there are."""
+    try:
+        with tarfile.open(path, mode="r:") as archive:
+            members = [member for member in archive if not member.isdir()]
+            end = archive.offset
+    except tarfile.TarError as error:
+        raise DataRefused(f"archive ends early or is damaged: {path} ({error})") from error
+    _refuse_unmarked_end(path, end)
+    images = [(_normalised(m.name), m) for m in members if m.isreg() and not m.issparse()]
+    images = [(name, member) for name, member in images if _is_ours(name)]
+    name, n = Counter(name for name, _ in images).most_common(1)[0] if images else ("", 0)
+    if n > 1:
+        raise DataRefused(f"duplicate: {name} is {n} times in {path}")
+    return dict(images), len(members) - len(images)
+
+
+def _refuse_unmarked_end(path: Path, end: int) -> None:
+    """An archive cut between two members still lists well: only the zeros at its end say that it is whole."""
+    with path.open("rb") as file:
+        file.seek(end)
+        marker = file.read(2 * tarfile.RECORDSIZE)
+    if len(marker) < tarfile.BLOCKSIZE or marker.strip(b"\0"):
+        raise DataRefused(
+            f"archive ends early: {path} has no end marker after its last member; fetch it again"
+        )
+
+
+def _normalised(name: str) -> str:
+    """`./val//x.JPEG` and `/val/x.JPEG` are `val/x.JPEG`; `..` stays, and hides the member."""
+    return PurePosixPath(name.lstrip("/")).as_posix()
+
+
+def _is_ours(name: str) -> bool:
+    return is_image(name) and not any(map(is_hidden, name.split("/")))

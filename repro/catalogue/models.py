@@ -69,9 +69,7 @@ def _weights(entry: Mapping[str, Any]) -> HubWeights | PackageWeights | None:
 @cache
 def _by_any_name() -> dict[str, ModelSpec]:
     return {
-        name: spec
-        for spec in load_models()
-        for name in (spec.name, *spec.aliases, *filter(None, [spec.tag]))
+        name: spec for spec in load_models() for name in (spec.name, *spec.aliases, *filter(None, [spec.tag]))
     }
 
 
@@ -90,7 +88,11 @@ def find_model(name: str) -> ModelSpec:
     if key.lower() in known:
         return known[key.lower()]
     near = difflib.get_close_matches(key.lower(), known, n=3, cutoff=0.6)
-    suggestion = f"did you mean {' or '.join(near)}?" if near else f"or, for any other of timm's, {TIMM_PREFIX}NAME.TAG"
+    suggestion = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else f"or, for any other of timm's, {TIMM_PREFIX}NAME.TAG"
+    )
     raise UsageError(f"unknown model {name!r}; {suggestion}", hint="repro models")
 
 
@@ -111,9 +113,11 @@ def _timm_model(name: str) -> ModelSpec:
 
 @cache
 def published_by_timm() -> dict[str, dict[str, Decimal]]:
-    """Timm's own results for its checkpoints, in percent: `{tag: {"imagenet_top1": Decimal("80.294"), …}}`."""
+    """Timm's own results for its checkpoints, in percent: `{tag: {"imagenet_top1": Decimal("80.294"), …}}`"""
     text = files("repro.catalogue").joinpath("published_by_timm.csv").read_text(encoding="utf-8")
     return {
-        row["timm_tag"]: {key: Decimal(value) for key, value in row.items() if key.endswith(("_top1", "_top5")) and value}
+        row["timm_tag"]: {
+            key: Decimal(value) for key, value in row.items() if key.endswith(("_top1", "_top5")) and value
+        }
         for row in csv.DictReader(text.splitlines())
     }

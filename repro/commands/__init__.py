@@ -7,13 +7,13 @@ from repro.commands.door import app
 
 __all__ = ["app", "main"]
 
+app.command("demo")(demo.demo)
 app.command("eval")(evaluate.eval_)
 app.command("fetch")(evaluate.fetch)
 app.command("compare-table")(show.compare_table)
 app.command("models")(show.models)
 app.command("complexity")(show.complexity)
 app.command("runs")(show.runs)
-app.command("demo")(demo.demo)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from repro.commands.door import RunsOption, tell
-from repro.results.store import runs_folder
+from repro.results.runs import runs_folder
 
 MODELS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
@@ -18,24 +18,27 @@ Other photographs of ImageNet classes will do too: folders named by wnid, see `r
 
 
 def demo(runs: RunsOption = None) -> None:
-    """Evaluate three small models on 20 photographs; lay the paper's table beside what is counted here.
+    """Do the main job on what is at hand.
 
-    Real weights, real photographs, no network. Example: repro demo
+    Evaluates three small models, with their real weights, on 20 photographs, and lays the paper's
+    table beside what is counted here. No ImageNet, no network.
+
+    Example: repro demo
     """
     from repro.commands.evaluate import run_evaluation, show_outcome
-    from repro.commands.show import show_comparison
+    from repro.commands.show import FormatWithJson, show_comparison
     from repro.evaluation.plan import Request
     from repro.reporting.runs import mistakes_table
-    from repro.reporting.table import show
+    from repro.reporting.table import print_table
 
     folder = runs_folder(runs)
     tell("1. Evaluate three EfficientNet-Lite models on the 20 photographs that come with foolbox")
     records = run_evaluation(Request(models=MODELS, runs=folder, arguments=tuple(sys.argv[1:])))
     show_outcome(records)
     tell("\n2. Count parameters and MACs of the paper's models; lay the printed numbers beside the measured")
-    show_comparison("paper", "authors", folder, "terminal")
+    show_comparison("paper", "authors", folder, FormatWithJson.TERMINAL)
     tell("\n3. What the models got wrong")
-    show(mistakes_table(folder, records))
+    print_table(mistakes_table(folder, records))
     tell("\nThe rows behind every number:")
     for record in records:
         tell(f"  {folder / record.run_id / 'predictions.parquet'}")

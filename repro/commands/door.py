@@ -1,8 +1,7 @@
-"""What holds for every verb: how an error is told, which code it exits with, what is set beforehand."""
+"""What holds for every verb: how an error is told, and which code it exits with."""
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -27,7 +26,7 @@ class _Verbs(TyperGroup):
     """Tells an error in one line on stderr, the next command below it; anything else is a bug, and seen."""
 
     def invoke(self, ctx: Any) -> Any:
-        _settle_environment()
+        _silence_others()
         try:
             return super().invoke(ctx)
         except ReproError as error:
@@ -57,23 +56,26 @@ def tell(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _settle_environment() -> None:
-    """What must be set before any library is imported: nothing is sent, nothing warns of others' code."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
+def _silence_others() -> None:
+    """Drops the warnings of timm's and fvcore's own modules, which nobody here can act on."""
     if not sys.warnoptions:
-        warnings.filterwarnings("ignore", message=".*`torch.jit", category=FutureWarning)
-        warnings.filterwarnings("ignore", message=".*`torch.jit", category=DeprecationWarning)
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.filterwarnings("ignore", message=".*`torch.jit", category=category)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"repro {version('repro')}")
+        raise typer.Exit
 
 
 @app.callback()
-def _version(
+def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(f"repro {version_of('repro')}")
-        raise typer.Exit
+    """What may stand before a verb."""

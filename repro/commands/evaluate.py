@@ -11,7 +11,7 @@ import typer
 
 from repro.commands.door import INTERRUPTED, RunsOption, tell
 from repro.exceptions import InvalidRun, UsageError
-from repro.results.store import runs_folder
+from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
     from repro.evaluation.plan import Request
@@ -69,7 +69,9 @@ def eval_(
     ] = False,
     runs: RunsOption = None,
 ) -> None:
-    """Evaluate models on labelled images, in one pass; a stopped evaluation goes on where it was.
+    """Evaluate models on labelled images.
+
+    One pass serves all models. What is scored is kept: after a stop the same command goes on.
 
     Example: repro eval --models poolformer_s24,deit_s --data /data/imagenet/val
     """
@@ -130,9 +132,9 @@ def show_outcome(records: list[RunRecord]) -> None:
         InvalidRun: a run may not be believed; the others are shown all the same.
     """
     from repro.reporting.runs import runs_table
-    from repro.reporting.table import show
+    from repro.reporting.table import print_table
 
-    show(runs_table(records))
+    print_table(runs_table(records))
     for record in records:
         if record.summary.invalid:
             raise InvalidRun(
@@ -144,7 +146,9 @@ def show_outcome(records: list[RunRecord]) -> None:
 def fetch(
     models: Annotated[list[str], typer.Argument(help="Names from `repro models`, or timm:NAME.TAG.")],
 ) -> None:
-    """Bring weights ahead of time, for machines without a network.
+    """Bring weights here ahead of time.
+
+    For machines without a network, such as a cluster's nodes.
 
     Example: repro fetch poolformer_s24 deit_s
     """

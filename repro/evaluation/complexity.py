@@ -12,13 +12,10 @@ Neither counts pooling, so PoolFormer's token mixer costs 0 in both.
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,8 +26,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from repro.exceptions import UsageError
-from repro.results.atomic import write_atomically
-from repro.results.record import Complexity, MacsCount, complexity_from
+from repro.results.complexities import keep_complexity, kept_complexity, version_of_counter
+from repro.results.record import Complexity, MacsCount
 from repro.specs import ModelSpec
 
 _MOVES_ONLY = {"cat", "clone", "_unsafe_view", "empty", "copy_", "contiguous"}
@@ -43,17 +40,14 @@ def count_complexity(spec: ModelSpec, folder: Path) -> Complexity:
     Raises:
         UsageError: timm does not have this network.
     """
+    if known := kept_complexity(spec, folder):
+        return known
     if spec.timm_name is None or not spec.protocols:
         raise UsageError(
             f"{spec.name} cannot be counted: {spec.unavailable or 'its input size is not known'}"
         )
-    size_px = spec.protocols["authors"].size_px
-    kept = folder / "complexity" / f"{spec.timm_name}-{size_px}.json"
-    if known := _read(kept):
-        return known
-    counted = count_network(spec.timm_name, size_px)
-    text = json.dumps(asdict(counted), indent=1, sort_keys=True) + "\n"
-    write_atomically(kept, text.encode())
+    counted = count_network(spec.timm_name, spec.protocols["authors"].size_px)
+    keep_complexity(counted, folder)
     return counted
 
 
@@ -66,23 +60,6 @@ def count_network(timm_name: str, size_px: int) -> Complexity:
     if find_spec("fvcore"):
         macs["fvcore"] = _count_by_fvcore(network, size_px)
     return Complexity(timm_name, size_px, params, macs)
-
-
-def _read(path: Path) -> Complexity | None:
-    """The kept counts, unless a counter has since been installed or updated."""
-    try:
-        known = complexity_from(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    counters = ["torch", "fvcore"] if find_spec("fvcore") else ["torch"]
-    return (
-        known if {n: c.version for n, c in known.macs.items()} == {n: _version(n) for n in counters} else None
-    )
-
-
-def _version(counter: str) -> str:
-    """The version of what can move a count: the counter, and timm, which defines the network."""
-    return f"{counter} {version(counter)}, timm {version('timm')}"
 
 
 class _SeenOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -110,7 +87,7 @@ def _count_by_torch(network: torch.nn.Module, size_px: int) -> MacsCount:
     return MacsCount(
         macs=counter.get_total_flops() // 2,
         counter="torch FlopCounterMode / 2",
-        version=_version("torch"),
+        version=version_of_counter("torch"),
         skipped=dict(sorted(skipped.items())),
     )
 
@@ -129,7 +106,7 @@ def _count_by_fvcore(network: torch.nn.Module, size_px: int) -> MacsCount:
     return MacsCount(
         macs=macs,
         counter="fvcore, with a rule for fused attention",
-        version=_version("fvcore"),
+        version=version_of_counter("fvcore"),
         skipped=dict(sorted(analysis.unsupported_ops().items())),
     )
 

@@ -8,7 +8,7 @@ shard by shard, so a stopped evaluation goes on where it was.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -25,10 +25,11 @@ from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import predict, score, to_rows
 from repro.exceptions import UsageError
 from repro.results.predictions import OK, SCHEMA
-from repro.results.record import DatasetRecord, ModelRecord, Numerics, RunRecord
-from repro.results.store import RunFolder, name_run
+from repro.results.record import Complexity, DatasetRecord, ModelRecord, RunRecord
+from repro.results.runs import name_run
+from repro.results.store import RunFolder
 from repro.results.summary import summarise
-from repro.specs import Geometry, digest
+from repro.specs import digest
 
 
 class Watcher(Protocol):
@@ -45,9 +46,10 @@ class Run:
 
     candidate: Candidate
     folder: RunFolder
-    started: datetime
-    network: torch.nn.Module | None = None
+    complexity: Complexity
+    network: torch.nn.Module
     pending: set[int] = field(default_factory=set)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
@@ -55,151 +57,157 @@ def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
 
     Returns:
         A record for each model, in the plan's order; `invalid` where an image could not be scored.
+
+    Raises:
+        UsageError: the device is not there, or a batch does not fit in its memory.
+        WeightsRefused: the weights do not fit the network.
+        StorageError: the disk does not take the results; what was finished is kept.
+        Busy: another process evaluates the same.
     """
-    request = plan.request
-    numerics = set_numerics(request.device, request.batch_size, request.threads)
-    environment = describe_environment()
-    shards = plan_shards(plan.dataset.samples, numerics.batch_size)
-    runs = [_open_run(plan, candidate, numerics, environment) for candidate in plan.candidates]
-    with ExitStack() as locks:
-        unfinished = [run for run in runs if not _is_whole(run)]
-        for run in unfinished:
-            locks.enter_context(run.folder.locked())
-            run.pending = {s.index for s in shards if run.folder.read_shard(s.index, _ids(s)) is None}
-        _score_pending(plan, unfinished, shards, numerics, watcher)
-        for run in unfinished:
-            _finish(plan, run, shards, numerics, environment)
-    return [record for run in runs if (record := run.folder.record())]
+    return _Evaluation(plan, watcher).run()
 
 
-def _open_run(plan: Plan, candidate: Candidate, numerics: Numerics, environment: dict[str, str]) -> Run:
-    """The folder whose name carries everything that decides the run's bytes."""
-    fingerprint = digest(
-        {
-            "model": candidate.spec.name,
-            "weights": candidate.weights.record.sha256,
-            "protocol": candidate.protocol.hash,
-            "listing": plan.listing,
-            "numerics": asdict(numerics),
-            "environment": environment,
-            "rows": SCHEMA.to_string(),
-        }
-    )
-    name = name_run(candidate.spec.name, plan.dataset.name, plan.request.protocol_name, fingerprint)
-    return Run(candidate, RunFolder(plan.request.runs / name, fingerprint), started=datetime.now(UTC))
+class _Evaluation:
+    """What all the runs of one evaluation share: images, shards, numerics, environment."""
 
+    def __init__(self, plan: Plan, watcher: Watcher) -> None:
+        self.plan, self.request, self.dataset = plan, plan.request, plan.dataset
+        self.watcher = watcher
+        self.numerics = set_numerics(self.request.device, self.request.batch_size, self.request.threads)
+        self.environment = describe_environment()
+        self.shards = plan_shards(self.dataset.samples, self.numerics.batch_size)
 
-def _is_whole(run: Run) -> bool:
-    record = run.folder.record()
-    return record is not None and record.status == "complete"
-
-
-def _score_pending(
-    plan: Plan, runs: Sequence[Run], shards: Sequence[Shard], numerics: Numerics, watcher: Watcher
-) -> None:
-    """Scores, in one pass, every shard that any of `runs` still needs."""
-    needed = [shard for shard in shards if any(shard.index in run.pending for run in runs)]
-    n_needed = sum(len(shard.samples) for shard in needed)
-    watcher.begin(total=len(plan.dataset.samples), kept=len(plan.dataset.samples) - n_needed)
-    if not needed:
-        return
-    for run in runs:
-        if run.pending:
-            run.network = build_network(run.candidate.spec, run.candidate.weights).to(numerics.device)
-    reader = BatchReader(
-        plan.dataset,
-        plan_batches(needed, numerics.batch_size),
-        frozenset(run.candidate.protocol.geometry for run in runs if run.pending),
-    )
-    workers = plan.request.workers if plan.request.workers is not None else default_workers(numerics.device)
-    rows: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
-    for loaded in load_batches(reader, workers):
-        shard = loaded.batch.shard
-        on_device = {g: crops.to(numerics.device) for g, crops in loaded.crops.items()}
-        for run in runs:
-            if shard.index in run.pending:
-                rows[run.folder.fingerprint].append(_score_batch(run, loaded, on_device, numerics))
-        watcher.scored(len(loaded.batch.samples))
-        if loaded.batch.last:
+    def run(self) -> list[RunRecord]:
+        folders = [self._folder(candidate) for candidate in self.plan.candidates]
+        with ExitStack() as locks:
+            runs = []
+            for candidate, folder in zip(self.plan.candidates, folders, strict=True):
+                if not folder.is_whole():
+                    locks.enter_context(folder.locked())
+                    runs.append(self._begin(candidate, folder))
+            self._score(runs)
             for run in runs:
-                if shard.index in run.pending:
-                    run.folder.write_shard(
-                        shard.index, pa.Table.from_batches(rows.pop(run.folder.fingerprint))
-                    )
-                    run.pending.remove(shard.index)
-            watcher.keep(len(shard.samples))
+                self._finish(run)
+        return [record for folder in folders if (record := folder.record())]
+
+    def _folder(self, candidate: Candidate) -> RunFolder:
+        """The folder whose name carries everything that decides the run's bytes."""
+        fingerprint = digest(
+            {
+                "model": candidate.spec.name,
+                "weights": candidate.weights.record.sha256,
+                "protocol": candidate.protocol.hash,
+                "listing": self.plan.listing,
+                "numerics": asdict(self.numerics),
+                "environment": self.environment,
+                "rows": SCHEMA.to_string(),
+            }
+        )
+        name = name_run(candidate.spec.name, self.dataset.name, self.request.protocol_name, fingerprint)
+        return RunFolder(self.request.runs / name, fingerprint)
+
+    def _begin(self, candidate: Candidate, folder: RunFolder) -> Run:
+        return Run(
+            candidate=candidate,
+            folder=folder,
+            complexity=count_complexity(candidate.spec, self.request.runs),
+            network=build_network(candidate.spec, candidate.weights).to(self.numerics.device),
+            pending={s.index for s in self.shards if folder.read_shard(s.index, _ids(s)) is None},
+        )
+
+    def _score(self, runs: Sequence[Run]) -> None:
+        """Scores, in one pass over the images, every shard that any of `runs` still needs."""
+        needed = [shard for shard in self.shards if any(shard.index in run.pending for run in runs)]
+        n, n_needed = len(self.dataset.samples), sum(len(shard.samples) for shard in needed)
+        self.watcher.begin(total=n, kept=n - n_needed)
+        if not needed:
+            return
+        reader = BatchReader(
+            self.dataset,
+            plan_batches(needed, self.numerics.batch_size),
+            frozenset(run.candidate.protocol.geometry for run in runs if run.pending),
+        )
+        workers = self.request.workers
+        scored: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
+        for loaded in load_batches(
+            reader, default_workers(self.numerics.device) if workers is None else workers
+        ):
+            waiting = [run for run in runs if loaded.batch.shard.index in run.pending]
+            crops = {g: pixels.to(self.numerics.device) for g, pixels in loaded.crops.items()}
+            for run in waiting:
+                pixels = crops[run.candidate.protocol.geometry]
+                scored[run.folder.fingerprint].append(self._score_batch(run, loaded, pixels))
+            self.watcher.scored(len(loaded.batch.samples))
+            if loaded.batch.last:
+                for run in waiting:
+                    rows = pa.Table.from_batches(scored.pop(run.folder.fingerprint))
+                    run.folder.write_shard(loaded.batch.shard.index, rows)
+                self.watcher.keep(len(loaded.batch.shard.samples))
+
+    def _score_batch(self, run: Run, loaded: LoadedBatch, pixels: torch.Tensor) -> pa.RecordBatch:
+        """The rows of one batch for one model."""
+        try:
+            logits = predict(run.network, pixels, run.candidate.protocol)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            smaller = max(self.numerics.batch_size // 2, 1)
+            raise UsageError(
+                f"a batch of {self.numerics.batch_size} images does not fit in memory with "
+                f"{run.candidate.spec.name}; try --batch-size {smaller}"
+            ) from error
+        samples = loaded.batch.samples
+        scores = score(logits, torch.tensor([sample.label for sample in samples]))
+        return to_rows(samples, loaded.facts, scores)
+
+    def _finish(self, run: Run) -> None:
+        """Judges the rows and writes them, with the record, as a finished run."""
+        kept = {shard: run.folder.read_shard(shard.index, _ids(shard)) for shard in self.shards}
+        rows = pa.concat_tables(
+            [SCHEMA.empty_table(), *(table for table in kept.values() if table is not None)]
+        )
+        expected = [sample.image_id for sample in self.dataset.samples]
+        spec, weights = run.candidate.spec, run.candidate.weights.record
+        modes = Counter(mode for mode in rows["image_mode"].to_pylist() if mode)
+        record = RunRecord(
+            run_id=run.folder.path.name,
+            fingerprint=run.folder.fingerprint,
+            model=ModelRecord(spec.name, spec.label, spec.token_mixer, str(spec.timm_name), weights),
+            protocol_name=self.request.protocol_name,
+            protocol=run.candidate.protocol,
+            dataset=self._describe_dataset(rows),
+            numerics=self.numerics,
+            complexity=run.complexity,
+            summary=summarise(rows, expected, self.request.allow_unreadable),
+            environment=self.environment,
+            code=describe_code(),
+            arguments=self.request.arguments,
+            started=run.started.isoformat(timespec="seconds"),
+            seconds=round((datetime.now(UTC) - run.started).total_seconds(), 3),
+            image_modes=dict(sorted(modes.items())),
+        )
+        run.folder.finish(rows, record)
+        if record.status == "invalid":
+            _forget_failures(run, kept)
+
+    def _describe_dataset(self, rows: pa.Table) -> DatasetRecord:
+        identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id").to_pylist()
+        return DatasetRecord(
+            name=self.dataset.name,
+            kind=self.dataset.kind,
+            root=str(self.dataset.root),
+            n=len(self.dataset.samples),
+            n_expected=self.dataset.n_expected,
+            n_classes=len({sample.label for sample in self.dataset.samples}),
+            partial=self.dataset.partial,
+            labels=self.dataset.labels_from,
+            digest=digest([list(row.values()) for row in identity]),
+        )
 
 
-def _score_batch(
-    run: Run, loaded: LoadedBatch, on_device: Mapping[Geometry, torch.Tensor], numerics: Numerics
-) -> pa.RecordBatch:
-    """The rows of one batch for one model."""
-    protocol = run.candidate.protocol
-    assert run.network is not None  # a run with pending shards has been given its network
-    try:
-        logits = predict(run.network, on_device[protocol.geometry], protocol)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _does_not_fit(run, numerics) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # what torch raises where a CPU runs out
-            raise _does_not_fit(run, numerics) from error
-        raise
-    samples = loaded.batch.samples
-    return to_rows(samples, loaded.facts, score(logits, torch.tensor([sample.label for sample in samples])))
-
-
-def _does_not_fit(run: Run, numerics: Numerics) -> UsageError:
-    smaller = max(numerics.batch_size // 2, 1)
-    return UsageError(
-        f"a batch of {numerics.batch_size} images does not fit in memory with {run.candidate.spec.name}; "
-        f"try --batch-size {smaller}"
-    )
-
-
-def _finish(
-    plan: Plan, run: Run, shards: Sequence[Shard], numerics: Numerics, environment: dict[str, str]
-) -> None:
-    """Judges the rows and writes them, with the record, as a finished run."""
-    kept = {shard: run.folder.read_shard(shard.index, _ids(shard)) for shard in shards}
-    rows = pa.concat_tables([table for table in kept.values() if table is not None])
-    summary = summarise(rows, [s.image_id for s in plan.dataset.samples], plan.request.allow_unreadable)
-    spec, weights = run.candidate.spec, run.candidate.weights
-    record = RunRecord(
-        run_id=run.folder.path.name,
-        fingerprint=run.folder.fingerprint,
-        model=ModelRecord(spec.name, spec.label, spec.token_mixer, str(spec.timm_name), weights.record),
-        protocol_name=plan.request.protocol_name,
-        protocol=run.candidate.protocol,
-        dataset=_describe_dataset(plan, rows),
-        numerics=numerics,
-        complexity=count_complexity(spec, plan.request.runs),
-        summary=summary,
-        environment=environment,
-        code=describe_code(),
-        arguments=plan.request.arguments,
-        started=run.started.isoformat(timespec="seconds"),
-        seconds=round((datetime.now(UTC) - run.started).total_seconds(), 3),
-        image_modes=dict(sorted(Counter(mode for mode in rows["image_mode"].to_pylist() if mode).items())),
-    )
-    run.folder.finish(rows, record)
-    if record.status == "invalid":
-        _forget_failures(run, kept)
-
-
-def _describe_dataset(plan: Plan, rows: pa.Table) -> DatasetRecord:
-    dataset = plan.dataset
-    identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id").to_pylist()
-    return DatasetRecord(
-        name=dataset.name,
-        kind=dataset.kind,
-        root=str(dataset.root),
-        n=len(dataset.samples),
-        n_expected=dataset.n_expected,
-        n_classes=len({sample.label for sample in dataset.samples}),
-        partial=dataset.partial,
-        labels=dataset.labels_from,
-        digest=digest([list(row.values()) for row in identity]),
-    )
+def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """On a CPU torch says so only in words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _forget_failures(run: Run, kept: dict[Shard, pa.Table | None]) -> None:

@@ -96,7 +96,7 @@ class BatchReader:
             sha256 = hashlib.sha256(data).hexdigest()
             image = decode(data)
         except (OSError, UnreadableImage) as error:
-            return self._black(), Facts(sha256, None, f"{UNREADABLE}{error}")
+            return self._black(), Facts(sha256, None, f"{UNREADABLE}: {error}")
         return {g: crop(image.rgb, g) for g in self.geometries}, Facts(sha256, image.mode, OK)
 
     def _black(self) -> dict[Geometry, torch.Tensor]:

@@ -96,7 +96,7 @@ def choose_models(names: Sequence[str]) -> list[ModelSpec]:
 def _candidate(spec: ModelSpec, request: Request) -> Candidate:
     if not spec.protocols:
         # Only timm knows how it evaluates a checkpoint that is not in the catalogue.
-        from repro.evaluation.networks import resolve_timm_spec
+        from repro.evaluation.checkpoints import resolve_timm_spec
 
         spec = resolve_timm_spec(spec)
     weights = locate_weights(spec, _local_path(spec, request.weights))

@@ -32,7 +32,7 @@ SCHEMA_VERSION = "1"
 
 OK = "ok"
 NON_FINITE = "non-finite logits"
-UNREADABLE = "unreadable: "
+UNREADABLE = "unreadable"
 
 SCHEMA = pa.schema(
     [

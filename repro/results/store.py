@@ -1,22 +1,10 @@
-"""The folder of runs: shards while a run is under way, rows and record when it is whole.
-
-    runs/
-      poolformer_s24-imagenet-val-authors-1a2b3c4d/
-        run.json               the record, written last
-        predictions.parquet    the rows
-        shards/00012-….parquet only while the run is under way; the name ends in its SHA-256
-      complexity/              counted parameters and MACs
-
-A run's name ends in its fingerprint: the digest of all that decides its bytes. What another
-model, protocol, dataset or environment wrote can therefore never be taken for it.
-"""
+"""One run on disk: shards while it is under way, rows and record when it is whole."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,23 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from repro.exceptions import Busy, StorageError, UsageError
+from repro.exceptions import Busy, StorageError
 from repro.results.atomic import storage_errors, write_atomically
 from repro.results.predictions import SCHEMA, read_predictions, to_bytes
 from repro.results.record import RunRecord
-
-RUNS_VARIABLE = "REPRO_RUNS"
-
-
-def runs_folder(option: Path | None = None) -> Path:
-    """Where runs lie: the option, else `$REPRO_RUNS`, else `runs/` in the working directory."""
-    return option or Path(os.environ.get(RUNS_VARIABLE) or "runs")
-
-
-def name_run(model: str, dataset: str, protocol_name: str, fingerprint: str) -> str:
-    """`poolformer_s24-imagenet-val-authors-1a2b3c4d`, safe as a folder's name."""
-    parts = (model, dataset, protocol_name, fingerprint[:8])
-    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part)[:60] for part in parts)
+from repro.results.runs import read_record
 
 
 class RunFolder:
@@ -63,7 +39,8 @@ class RunFolder:
         """
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / ".lock")
+        lock_path = self.path / ".lock"
+        lock = FileLock(lock_path)
         owner = self.path / ".owner"
         with storage_errors(self.path):
             try:
@@ -79,11 +56,19 @@ class RunFolder:
             yield
         finally:
             owner.unlink(missing_ok=True)
+            if [path.name for path in self.path.iterdir()] == [lock_path.name]:
+                lock_path.unlink()
+                self.path.rmdir()  # nothing came of it: no trace is left
             lock.release()
 
     def record(self) -> RunRecord | None:
         """The record of the finished run, or None while there is none."""
         return read_record(self.record_path) if self.record_path.is_file() else None
+
+    def is_whole(self) -> bool:
+        """Whether the run was finished, and every image of it scored."""
+        record = self.record()
+        return record is not None and record.status == "complete"
 
     def write_shard(self, index: int, rows: pa.Table) -> None:
         """Keeps `rows` as shard `index`: they bear the run's fingerprint, the file's name their hash."""
@@ -135,41 +120,3 @@ def read_rows(folder: Path, record: RunRecord, columns: list[str] | None = None)
         StorageError: they are damaged or missing.
     """
     return read_predictions(folder / "predictions.parquet", columns, record.predictions_sha256)
-
-
-def read_record(path: Path) -> RunRecord:
-    """The record in `path`.
-
-    Raises:
-        StorageError: it is damaged, cannot be read, or was written by a newer version.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"{path} cannot be read ({error})") from error
-    return RunRecord.from_json(text, path)
-
-
-def list_runs(folder: Path) -> list[RunRecord]:
-    """The finished runs in `folder`, oldest first."""
-    return sorted((read_record(path) for path in folder.glob("*/run.json")), key=lambda run: run.started)
-
-
-def find_run(folder: Path, text: str) -> Path:
-    """The folder of the run called `text`: an id, a unique beginning of one, or a path.
-
-    Raises:
-        UsageError: none, or several, are meant.
-    """
-    if (Path(text) / "run.json").is_file():
-        return Path(text)
-    matches = sorted(path.parent for path in folder.glob("*/run.json") if path.parent.name.startswith(text))
-    exact = [path for path in matches if path.name == text]
-    if len(exact or matches) == 1:
-        return (exact or matches)[0]
-    found = (
-        f"{len(matches)} runs begin so: {', '.join(p.name for p in matches[:3])}"
-        if matches
-        else "there is none"
-    )
-    raise UsageError(f"no run is meant by {text!r} in {folder}: {found}", hint="repro runs")

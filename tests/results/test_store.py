@@ -13,7 +13,8 @@ import pytest
 from repro.exceptions import Busy, StorageError, UsageError
 from repro.results.atomic import write_atomically
 from repro.results.predictions import OK, SCHEMA, read_predictions, to_bytes
-from repro.results.store import RunFolder, find_run, name_run, runs_folder
+from repro.results.runs import find_run, name_run, runs_folder
+from repro.results.store import RunFolder
 
 IDS = [f"image_{i}" for i in range(40)]
 
@@ -98,6 +99,12 @@ with RunFolder(Path({str(folder.path)!r}), "f" * 64).locked(): pass
     assert Busy.__name__ in answer.stderr
     assert str(os.getpid()) in answer.stderr
     assert subprocess.run([sys.executable, "-c", second], check=False).returncode == 0
+
+
+def test_a_run_that_came_to_nothing_leaves_no_folder(folder: RunFolder) -> None:
+    with folder.locked():
+        assert folder.path.is_dir()
+    assert not folder.path.exists()
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

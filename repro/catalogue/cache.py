@@ -1,0 +1,58 @@
+"""Where a model's weights lie on this machine: found by the standard library alone, in milliseconds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from repro.specs import HubWeights, ModelSpec, PackageWeights
+
+
+def where_weights(spec: ModelSpec) -> str:
+    """`cached`, `hub` (to be downloaded), `package`, `package (not installed)`, or why there are none."""
+    match spec.weights:
+        case HubWeights():
+            return "cached" if cached_weights(spec.weights) else "hub"
+        case PackageWeights():
+            return "package" if packaged_weights(spec.weights) else "package (not installed)"
+        case None:
+            return spec.unavailable
+
+
+def cached_weights(weights: HubWeights) -> Path | None:
+    """The file in the Hugging Face cache, at the branch `main` as it was fetched, else at any commit.
+
+    The path is `…/snapshots/COMMIT/FILENAME`, as a rule a link to `…/blobs/CONTENT_HASH`.
+    """
+    repository = hub_cache() / f"models--{weights.repo_id.replace('/', '--')}"
+    paths = (snapshot / weights.filename for snapshot in _snapshots(repository))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def packaged_weights(weights: PackageWeights) -> Path | None:
+    """The file in the installed package, which is not imported."""
+    package = find_spec(weights.package)
+    folders = (package and package.submodule_search_locations) or ()
+    paths = (Path(folder) / weights.path for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def hub_cache() -> Path:
+    """The folder that huggingface_hub keeps its files in; the same variables move it."""
+    caches = os.environ.get("XDG_CACHE_HOME", str(Path("~", ".cache")))
+    home = _expanded(os.environ.get("HF_HOME", str(Path(caches, "huggingface"))))
+    legacy = os.environ.get("HUGGINGFACE_HUB_CACHE", str(Path(home, "hub")))
+    return Path(_expanded(os.environ.get("HF_HUB_CACHE", legacy)))
+
+
+def _expanded(path: str) -> str:
+    return os.path.expandvars(Path(path).expanduser())
+
+
+def _snapshots(repository: Path) -> Iterator[Path]:
+    main = repository / "refs" / "main"
+    if main.is_file():
+        yield repository / "snapshots" / main.read_text(encoding="utf-8").strip()
+    yield from sorted(repository.glob("snapshots/*"))

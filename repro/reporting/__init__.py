@@ -1,0 +1,1 @@
+"""How results are shown: tables in every format, and the comparison with a printed table."""

@@ -1,0 +1,162 @@
+"""A comparison as a table for people, and as JSON with the raw numbers; percent and rounding only here."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from repro.analysis.compare import ComparedRow, Comparison
+from repro.analysis.verdict import REPRODUCED_POINTS, SAME_POINTS, Figure, Verdict
+from repro.reporting.table import Column, Group, Table
+
+EXPLAINED = {Verdict.NOT_COMPARABLE, Verdict.INVALID, Verdict.SUPERSEDED}
+"""Verdicts whose reason the numbers beside them do not say."""
+
+COLOURS: dict[str, str] = {
+    Verdict.SAME: "green",
+    Verdict.REPRODUCED: "green",
+    Verdict.DIFFERENT: "bold red",
+    Verdict.INVALID: "bold red",
+    Verdict.NOT_COMPARABLE: "yellow",
+    Verdict.NOT_RUN: "dim",
+}
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """The table; its `Note` column gives the reason wherever the numbers do not speak for themselves."""
+    reference = "timm" if comparison.protocol_name == "timm" else "printed"
+    return Table(
+        title=f"{comparison.table.caption}, protocol {comparison.protocol_name}",
+        columns=(
+            Column("Model"),
+            Column("Size (px)", "right", drop=4),
+            Column("Params (M) printed", "right", drop=3),
+            Column("Params (M) counted", "right", drop=3),
+            Column("MACs (G) printed", "right", drop=2),
+            Column("MACs (G) counted", "right", drop=2),
+            Column(f"Top-1 (%) {reference}", "right"),
+            Column("Top-1 (%) measured", "right"),
+            Column("95% interval", "right"),
+            Column("n", "right", drop=1),
+            Column("Differs (points)", "right"),
+            Column("Verdict", colours=COLOURS),
+            Column("Note", "right", footnotes=True),
+        ),
+        groups=tuple(
+            Group(heading, tuple(_cells(row) for row in rows)) for heading, rows in comparison.groups.items()
+        ),
+        notes=tuple(_notes(comparison)),
+        grouped_by="Token mixer",
+    )
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """Numbers as numbers, in the units of their names; intervals as fractions; null for what is missing."""
+    return {
+        "table": comparison.table.name,
+        "caption": comparison.table.caption,
+        "source": comparison.table.source,
+        "macs_counter": comparison.table.macs_counter,
+        "protocol": comparison.protocol_name,
+        "counts": {str(verdict): n for verdict, n in comparison.counts.items()},
+        "rows": [_row_json(row) for row in comparison.rows],
+    }
+
+
+def _cells(row: ComparedRow) -> tuple[str, ...]:
+    return (
+        row.label,
+        str(row.image_size_px),
+        _printed(row.params_m.printed),
+        _rounded(row.params_m.measured),
+        _printed(row.macs_g.printed),
+        _rounded(row.macs_g.measured),
+        _printed(row.top1_pct.printed),
+        _rounded(row.top1_pct.measured),
+        _percent_interval(row.interval),
+        "" if row.n is None else str(row.n),
+        _signed(row.top1_pct.difference),
+        str(row.verdict),
+        _remark(row),
+    )
+
+
+def _remark(row: ComparedRow) -> str:
+    """What the numbers of a row do not say themselves."""
+    cannot_run = row.verdict is Verdict.NOT_RUN and not row.runnable
+    judged_together = row.reason != row.top1_pct.reason
+    parts = [row.reason] if row.verdict in EXPLAINED or cannot_run or judged_together else []
+    counts = {"Params": row.params_m, "MACs": row.macs_g}
+    if differing := [name for name, figure in counts.items() if figure.verdict is Verdict.DIFFERS]:
+        parts.append(f"{' and '.join(differing)} differ")
+    parts += [f"{name}: {figure.reason}" for name, figure in counts.items() if figure.reason]
+    return "; ".join([*parts, *row.notes])
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    table = comparison.table
+    notes = [
+        comparison.statement,
+        f"SAME: within {SAME_POINTS} points of the nearest value that rounds to the printed one; "
+        f"REPRODUCED: within {REPRODUCED_POINTS}. "
+        "Params and MACs may be one unit of the last printed digit off.",
+        f"Printed in: {table.source}; its MACs are {table.macs_counter}'s.",
+    ]
+    if comparison.protocol_name == "timm":
+        notes.append("Top-1 (%) timm: what timm publishes for its checkpoints.")
+    if any(row.verdict is Verdict.NOT_RUN and row.runnable for row in comparison.rows):
+        notes.append("NOT RUN without a note: can be run, and was not.")
+    return notes
+
+
+def _printed(value: Decimal | None) -> str:
+    return "" if value is None else f"{value:f}"
+
+
+def _rounded(value: Decimal | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _signed(value: Decimal | None) -> str:
+    if value is None:
+        return ""
+    rounded = round(value, 3)
+    return f"{rounded:+}" if rounded else "0.000"
+
+
+def _percent_interval(interval: tuple[float, float] | None) -> str:
+    return f"{100 * interval[0]:.2f}–{100 * interval[1]:.2f}" if interval else ""
+
+
+def _row_json(row: ComparedRow) -> dict[str, Any]:
+    return {
+        "model": row.model,
+        "label": row.label,
+        "token_mixer": row.token_mixer,
+        "image_size_px": row.image_size_px,
+        "tag": row.tag,
+        "verdict": str(row.verdict),
+        "reason": row.reason,
+        "notes": list(row.notes),
+        "params_m": _figure_json(row.params_m),
+        "macs_g": _figure_json(row.macs_g),
+        "top1_pct": _figure_json(row.top1_pct),
+        "n": row.n,
+        "n_expected": row.n_expected,
+        "interval": row.interval and list(row.interval),
+        "run_id": row.run_id,
+    }
+
+
+def _figure_json(figure: Figure) -> dict[str, Any]:
+    return {
+        "printed": _number(figure.printed),
+        "measured": _number(figure.measured),
+        "difference": _number(figure.difference),
+        "verdict": str(figure.verdict),
+        "reason": figure.reason,
+    }
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,99 @@
+"""Runs as tables: their accuracies, and what they got wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from repro.analysis.metrics import mistakes
+from repro.analysis.statistics import wilson_interval
+from repro.catalogue.classes import class_name
+from repro.reporting.table import Column, Group, Table
+from repro.results.record import RunRecord
+from repro.results.store import read_rows
+
+
+def runs_table(records: Sequence[RunRecord]) -> Table:
+    """One row a run, with no percentage where the run may not be believed."""
+    return Table(
+        title=f"{len(records)} run{'' if len(records) == 1 else 's'}",
+        columns=(
+            Column("Run"),
+            Column("Protocol", drop=4),
+            Column("Images", "right"),
+            Column("Top-1 (%)", "right"),
+            Column("95% interval", "right", drop=1),
+            Column("Top-5 (%)", "right", drop=2),
+            Column("Started", drop=3),
+            Column("Note", "right", footnotes=True),
+        ),
+        groups=(Group("", tuple(_run_cells(record) for record in records)),),
+    )
+
+
+def mistakes_table(runs: Path, records: Sequence[RunRecord]) -> Table:
+    """Every image that a run of `records` got wrong, most confident first."""
+    groups = []
+    for record in records:
+        found = mistakes(read_rows(runs / record.run_id, record))
+        cells = tuple(
+            (
+                m.image_id,
+                class_name(m.label),
+                class_name(m.predicted),
+                _probability(m.p_predicted),
+                _probability(m.p_label),
+            )
+            for m in found
+        )
+        groups.append(Group(f"{record.model.label}: {len(found)} of {record.summary.n_scored:,}", cells))
+    return Table(
+        title="Mistakes",
+        columns=(
+            Column("Image"),
+            Column("True class"),
+            Column("Predicted"),
+            Column("p (predicted)", "right"),
+            Column("p (true)", "right"),
+        ),
+        groups=tuple(groups),
+        grouped_by="Model",
+    )
+
+
+def _run_cells(record: RunRecord) -> tuple[str, ...]:
+    summary, invalid = record.summary, bool(record.summary.invalid)
+    interval = () if invalid else wilson_interval(summary.top1_correct, summary.n_scored)
+    return (
+        record.run_id,
+        f"{record.protocol_name}: {record.protocol}",
+        f"{summary.n_scored:,}",
+        "INVALID" if invalid else _percent(summary.top1_correct, summary.n_scored),
+        "–".join(f"{100 * end:.2f}" for end in interval),
+        "" if invalid else _percent(summary.top5_correct, summary.n_scored),
+        record.started.replace("T", " ").removesuffix("+00:00"),
+        "; ".join(_remarks(record)),
+    )
+
+
+def _remarks(record: RunRecord) -> list[str]:
+    summary = record.summary
+    if summary.invalid:
+        return [summary.invalid]
+    remarks = [f"partial: {record.dataset.partial}"] if record.dataset.partial else []
+    if n_failed := summary.n - summary.n_scored:
+        of_all = _percent(summary.top1_correct, summary.n)
+        remarks.append(
+            f"{n_failed:,} of {summary.n:,} images unreadable; counted as wrong, Top-1 is {of_all} %"
+        )
+    if record.model.weights.origin == "file":
+        remarks.append(f"local weights {record.model.weights.location}, not pinned")
+    return remarks
+
+
+def _percent(correct: int, n: int) -> str:
+    return f"{100 * correct / n:.3f}"
+
+
+def _probability(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

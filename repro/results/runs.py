@@ -1,0 +1,72 @@
+"""The folder of runs: where it is, what lies in it, which run is meant.
+
+    runs/
+      poolformer_s24-imagenet-val-authors-1a2b3c4d/
+        run.json                 the record, written last
+        predictions.parquet      the rows
+        shards/00012-….parquet   only while the run is under way; the name ends in its SHA-256
+      complexity/                counted parameters and MACs
+
+A run's name ends in its fingerprint: the digest of all that decides its bytes. What another
+model, protocol, dataset or environment wrote can therefore never be taken for it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from repro.exceptions import StorageError, UsageError
+from repro.results.record import RunRecord
+
+RUNS_VARIABLE = "REPRO_RUNS"
+
+
+def runs_folder(option: Path | None = None) -> Path:
+    """Where runs lie: the option, else `$REPRO_RUNS`, else `runs/` in the working directory."""
+    return option or Path(os.environ.get(RUNS_VARIABLE) or "runs")
+
+
+def name_run(model: str, dataset: str, protocol_name: str, fingerprint: str) -> str:
+    """`poolformer_s24-imagenet-val-authors-1a2b3c4d`, safe as a folder's name."""
+    parts = (model, dataset, protocol_name, fingerprint[:8])
+    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part)[:60] for part in parts)
+
+
+def read_record(path: Path) -> RunRecord:
+    """The record in `path`.
+
+    Raises:
+        StorageError: it is damaged, cannot be read, or was written by a newer version.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"{path} cannot be read ({error})") from error
+    return RunRecord.from_json(text, path)
+
+
+def list_runs(folder: Path) -> list[RunRecord]:
+    """The finished runs in `folder`, oldest first."""
+    return sorted((read_record(path) for path in folder.glob("*/run.json")), key=lambda run: run.started)
+
+
+def find_run(folder: Path, text: str) -> Path:
+    """The folder of the run called `text`: an id, a unique beginning of one, or a path.
+
+    Raises:
+        UsageError: none, or several, are meant.
+    """
+    if (Path(text) / "run.json").is_file():
+        return Path(text)
+    matches = sorted(path.parent for path in folder.glob("*/run.json") if path.parent.name.startswith(text))
+    exact = [path for path in matches if path.name == text]
+    if len(exact or matches) == 1:
+        return (exact or matches)[0]
+    found = (
+        f"{len(matches)} runs begin so: {', '.join(p.name for p in matches[:3])}"
+        if matches
+        else "there is none"
+    )
+    raise UsageError(f"no run is meant by {text!r} in {folder}: {found}", hint="repro runs")

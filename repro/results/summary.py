@@ -1,0 +1,83 @@
+"""Whether the rows of a run may be believed, and the counts they add up to."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from repro.results.predictions import NON_FINITE, OK, UNREADABLE
+from repro.results.record import Summary
+
+_FAULTS = {NON_FINITE: "with non-finite logits"}
+"""How a status reads behind a number of images, where the status alone would not."""
+
+
+def summarise(rows: pa.Table, expected_ids: Collection[str], allow_unreadable: bool = False) -> Summary:
+    """The counts over `rows`; `invalid` unless they are exactly the expected images, each scored once."""
+    scored = rows.filter(pc.equal(rows["status"], OK))
+    return Summary(
+        n=len(expected_ids),
+        n_scored=scored.num_rows,
+        top1_correct=count_correct(scored, 1),
+        top5_correct=count_correct(scored, 5),
+        invalid=_why_invalid(rows, expected_ids, allow_unreadable),
+    )
+
+
+def recount(summary: Summary, rows: pa.Table) -> Summary:
+    """`summary` with its counts taken anew from `rows`, whatever the record says."""
+    scored = rows.filter(pc.equal(rows["status"], OK))
+    doubt = "" if rows.num_rows == summary.n else f"{rows.num_rows:,} rows for {summary.n:,} images"
+    return Summary(
+        n=summary.n,
+        n_scored=scored.num_rows,
+        top1_correct=count_correct(scored, 1),
+        top5_correct=count_correct(scored, 5),
+        invalid=summary.invalid or doubt,
+    )
+
+
+def count_correct(scored: pa.Table, k: int) -> int:
+    """How many scored rows have the true class among the best `k`."""
+    return int(pc.sum(pc.less(scored["rank"], k)).as_py() or 0)
+
+
+def _why_invalid(rows: pa.Table, expected_ids: Collection[str], allow_unreadable: bool) -> str:
+    """Every fault with its first three images, in one line; empty where the rows can be believed."""
+    found = Counter(rows["image_id"].to_pylist())
+    expected = Counter(expected_ids)
+    faults: dict[str, Iterable[str]] = {
+        "missing": expected.keys() - found.keys(),
+        "doubled": {image_id for ids in (found, expected) for image_id, n in ids.items() if n > 1},
+        "not in the dataset": found.keys() - expected.keys(),
+        **_failures(rows),
+    }
+    if allow_unreadable:
+        faults.pop(UNREADABLE, None)
+    reasons = [_describe(fault, sorted(ids)) for fault, ids in faults.items() if ids]
+    if not reasons and OK not in rows["status"].to_pylist():
+        return "no image was scored"
+    return "; ".join(reasons)
+
+
+def _failures(rows: pa.Table) -> dict[str, list[str]]:
+    """The images without a usable prediction, by what is wrong with them."""
+    failures: defaultdict[str, list[str]] = defaultdict(list)
+    columns = (rows[name].to_pylist() for name in ("image_id", "status", "rank"))
+    for image_id, status, rank in zip(*columns, strict=True):
+        if status != OK:
+            cause = status.partition(":")[0]
+            failures[_FAULTS.get(cause, cause)].append(image_id)
+        elif rank is None:
+            failures["without a rank"].append(image_id)
+    return failures
+
+
+def _describe(fault: str, image_ids: list[str]) -> str:
+    """`2 images missing (ILSVRC2012_val_00000001, ILSVRC2012_val_00000293)`"""
+    noun = "image" if len(image_ids) == 1 else "images"
+    more = ", …" if len(image_ids) > 3 else ""
+    return f"{len(image_ids):,} {noun} {fault} ({', '.join(image_ids[:3])}{more})"

@@ -1,0 +1,45 @@
+"""Wilson's interval against its published formula and known values."""
+
+from math import sqrt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repro.analysis.statistics import wilson_interval
+from repro.exceptions import InvalidRun
+
+# Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+PUBLISHED = {
+    (81, 263): (0.2553, 0.3662),
+    (15, 148): (0.0624, 0.1605),
+    (0, 20): (0.0, 0.1611),
+    (1, 29): (0.0061, 0.1718),
+}
+
+
+@pytest.mark.parametrize(("counts", "interval"), PUBLISHED.items())
+def test_published_values(counts, interval):
+    assert wilson_interval(*counts) == pytest.approx(interval, abs=5e-5)
+
+
+@given(st.integers(1, 50_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilsons_formula(counts):
+    correct, n = counts
+    z, p = 1.959963984540054, correct / n
+    centre, reach = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low, high = wilson_interval(correct, n)
+    assert (low, high) == pytest.approx(
+        ((centre - reach) / (1 + z * z / n), (centre + reach) / (1 + z * z / n)), abs=1e-9
+    )
+    assert 0 <= low <= p <= high <= 1
+
+
+def test_higher_confidence_is_wider():
+    low, high = wilson_interval(890, 1000, confidence=0.99)
+    assert low < wilson_interval(890, 1000)[0] < wilson_interval(890, 1000)[1] < high
+
+
+def test_no_images_no_interval():
+    with pytest.raises(InvalidRun, match="no image was scored"):
+        wilson_interval(0, 0)

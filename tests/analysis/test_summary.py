@@ -1,0 +1,64 @@
+"""Which rows may be believed, and what they add up to."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repro.results.predictions import NON_FINITE
+from repro.results.summary import summarise
+from tests.analysis.rows import rows_of
+
+
+def test_counts():
+    summary = summarise(rows_of([0, 0, 1, 4, 5]), list("abcde"))
+    assert (summary.n, summary.n_scored) == (5, 5)
+    assert (summary.top1_correct, summary.top5_correct) == (2, 4)
+    assert summary.invalid == ""
+
+
+FAULTS = {
+    "missing": (rows_of([0]), "ab", "1 image missing (b)"),
+    "all missing": (rows_of([]), "ab", "2 images missing (a, b)"),
+    "many missing": (rows_of([0]), "adbec", "4 images missing (b, c, d, …)"),
+    "doubled": (rows_of([0, 0], ids=["a", "a"]), "a", "1 image doubled (a)"),
+    "doubled in the dataset": (rows_of([0]), "aa", "1 image doubled (a)"),
+    "foreign": (rows_of([0, 0]), "a", "1 image not in the dataset (b)"),
+    "unreadable": (rows_of([0, 0], statuses=["ok", "unreadable: cut"]), "ab", "1 image unreadable (b)"),
+    "non-finite": (
+        rows_of([0, 0, 0], statuses=[NON_FINITE, "ok", NON_FINITE]),
+        "abc",
+        "2 images with non-finite logits (a, c)",
+    ),
+    "unheard-of status": (rows_of([0, 0], statuses=["ok", "lost: why"]), "ab", "1 image lost (b)"),
+    "no rank": (rows_of([0, None]), "ab", "1 image without a rank (b)"),
+    "several": (rows_of([0, 0], ids=["a", "x"]), "ab", "1 image missing (b); 1 image not in the dataset (x)"),
+}
+
+
+@pytest.mark.parametrize(("rows", "expected", "reason"), FAULTS.values(), ids=FAULTS)
+def test_faulty_rows_are_invalid_and_named(rows, expected, reason):
+    assert summarise(rows, list(expected)).invalid == reason
+
+
+def test_unreadable_images_may_be_allowed_and_leave_the_count():
+    rows = rows_of([0, 0, 1], statuses=["ok", "unreadable: cut", "ok"])
+    summary = summarise(rows, list("abc"), allow_unreadable=True)
+    assert (summary.n, summary.n_scored, summary.top1_correct, summary.invalid) == (3, 2, 1, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(NON_FINITE, "1 image with non-finite logits (a)"), ("unreadable: cut", "no image was scored")],
+)
+def test_what_may_never_be_allowed(status, reason):
+    assert summarise(rows_of([0], statuses=[status]), ["a"], allow_unreadable=True).invalid == reason
+
+
+def test_an_empty_dataset_is_invalid():
+    assert summarise(rows_of([]), []).invalid == "no image was scored"
+
+
+@given(st.lists(st.sampled_from("abcdefgh")), st.lists(st.sampled_from("abcdefgh")))
+def test_valid_means_every_expected_image_exactly_once(scored, expected):
+    summary = summarise(rows_of([0] * len(scored), ids=scored), expected)
+    assert (summary.invalid == "") == (sorted(scored) == sorted(set(expected)) == sorted(expected) != [])

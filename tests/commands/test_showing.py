@@ -1,0 +1,145 @@
+"""The verbs that show: `models`, `runs`, `complexity`, `compare-table`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from repro.catalogue.models import load_models
+from repro.commands import app
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two real runs on the packaged photographs."""
+    folder = tmp_path_factory.mktemp("runs")
+    result = invoke("eval", "--models", "lite0,lite1", "--runs", folder, "--workers", "0")
+    assert result.exit_code == 0, result.output
+    yield folder
+
+
+def test_every_model_is_listed_with_where_its_weights_are() -> None:
+    rows = list(csv.DictReader(io.StringIO(invoke("models", "--format", "csv").stdout)))
+    assert [row["Name"] for row in rows] == [spec.name for spec in load_models()]
+    by_name = {row["Name"]: row for row in rows}
+    assert by_name["efficientnet_lite0"]["Weights"] == "package"
+    assert by_name["pvt_tiny"]["Weights"] == "not in timm (weights are public elsewhere)"
+    assert by_name["vit_b16"]["Weights"] == "weights of the regularised run are not public"
+    assert by_name["poolformer_s24"] | {"Note": "", "Weights": ""} == {
+        "Name": "poolformer_s24",
+        "Aliases": "",
+        "timm tag": "poolformer_s24.sail_in1k",
+        "Token mixer": "pooling",
+        "Params (M)": "21.39",
+        "MACs (G)": "3.413",
+        "Top-1 printed": "80.3",
+        "Top-1 by timm": "80.294",
+        "Weights": "",
+        "Note": "",
+    }
+
+
+def test_runs_are_listed_with_their_intervals(runs: Path) -> None:
+    result = invoke("runs", "--runs", runs)
+    assert "2 runs" in result.stdout
+    assert "90.000" in result.stdout
+    assert "69.90–97.21" in result.stdout
+
+
+def test_no_runs_say_how_to_get_some(tmp_path: Path) -> None:
+    result = invoke("runs", "--runs", tmp_path)
+    assert result.exit_code == 2
+    assert "repro demo" in result.stderr
+
+
+def test_the_papers_table_has_every_row_and_what_ran_besides(runs: Path) -> None:
+    result = invoke("compare-table", "--runs", runs, "--format", "json")
+    assert result.exit_code == 0, result.output
+    table = json.loads(result.stdout)
+    rows = {row["model"]: row for row in table["rows"]}
+    assert len(rows) == 27 + 2
+    assert rows["poolformer_s24"]["verdict"] == "NOT RUN"
+    assert rows["poolformer_s24"]["macs_g"]["measured"] == pytest.approx(3.412808704)
+    assert rows["poolformer_m48"]["macs_g"]["verdict"] == "AGREES"
+    assert rows["resmlp_b24"]["params_m"]["verdict"] == "DIFFERS"
+    assert rows["efficientnet_lite0"]["verdict"] == "NOT COMPARABLE"
+    assert rows["efficientnet_lite0"]["n"] == 20
+    counted = {name for name, row in rows.items() if row["params_m"]["measured"] is not None}
+    assert counted == {spec.name for spec in load_models() if spec.timm_name} - {"efficientnet_lite2"}
+
+
+@pytest.mark.parametrize(("table", "n"), [("slide12", 3), ("slide19", 2)])
+def test_the_talks_slides_name_their_superseded_macs(runs: Path, table: str, n: int) -> None:
+    rows = json.loads(invoke("compare-table", "--runs", runs, "--table", table, "--format", "json").stdout)[
+        "rows"
+    ]
+    printed = {row["model"]: row for row in rows if row["top1_pct"]["printed"] is not None}
+    assert len(printed) == n
+    assert printed["poolformer_s24"]["macs_g"]["verdict"] == "SUPERSEDED"
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "latex", "csv", "html"])
+def test_every_form_holds_every_row(runs: Path, form: str) -> None:
+    result = invoke("compare-table", "--runs", runs, "--format", form)
+    assert result.exit_code == 0, result.output
+    assert all(name in result.stdout for name in ("PoolFormer-S24", "Swin-Mixer-T/D24", "EfficientNet-Lite0"))
+
+
+def test_timms_protocol_is_judged_by_timms_figures(runs: Path) -> None:
+    rows = json.loads(
+        invoke("compare-table", "--runs", runs, "--protocol", "timm", "--format", "json").stdout
+    )["rows"]
+    assert {row["model"]: row["top1_pct"]["printed"] for row in rows}["deit_s"] == 79.856
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--table", "slide13"], "unknown table 'slide13'; there are paper, slide12, slide19"),
+        (["--protocol", "mine"], "unknown protocol 'mine'"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(arguments: list[str], words: str, runs: Path) -> None:
+    result = invoke("compare-table", "--runs", runs, *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_numbers_come_from_the_rows_not_from_the_record(runs: Path, tmp_path: Path) -> None:
+    """A record edited by hand changes no number; damaged rows are refused."""
+    (source,) = runs.glob("efficientnet_lite0-*")
+    copy = tmp_path / source.name
+    copy.mkdir()
+    record = json.loads((source / "run.json").read_text())
+    record["summary"]["top1_correct"] = 20
+    (copy / "run.json").write_text(json.dumps(record))
+    rows = (source / "predictions.parquet").read_bytes()
+    (copy / "predictions.parquet").write_bytes(rows)
+    table = json.loads(invoke("compare-table", "--runs", tmp_path, "--format", "json").stdout)
+    (lite0,) = [row for row in table["rows"] if row["model"] == "efficientnet_lite0"]
+    assert lite0["top1_pct"]["measured"] == 90.0
+
+    (copy / "predictions.parquet").write_bytes(rows[:-1])
+    result = invoke("compare-table", "--runs", tmp_path)
+    assert result.exit_code == 74
+    assert "results damaged" in result.stderr
+
+
+def test_counters_are_laid_side_by_side(runs: Path) -> None:
+    rows = list(
+        csv.DictReader(
+            io.StringIO(invoke("complexity", "poolformer_m48", "--runs", runs, "--format", "csv").stdout)
+        )
+    )
+    assert rows[0]["Params"] == "73,473,448"
+    assert (rows[0]["MACs (G) fvcore"], rows[0]["MACs (G) torch"]) == ("11.591", "11.533")

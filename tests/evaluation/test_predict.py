@@ -1,0 +1,43 @@
+"""What is kept of the logits, against a literal reading of the definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from repro.evaluation.loading import Facts
+from repro.evaluation.predict import score, to_rows
+from repro.specs import Sample
+
+# Few distinct values, so that ties are the rule.
+LOGITS = arrays(np.float32, (3, 1000), elements=st.sampled_from([-2.0, 0.0, 1.5, 7.0]), fill=st.just(0.0))
+
+
+@given(LOGITS, st.integers(0, 999))
+def test_rank_counts_the_classes_that_beat_the_true_one(logits: np.ndarray, label: int) -> None:
+    scores = score(torch.from_numpy(logits), torch.full((3,), label))
+    for i, row in enumerate(logits):
+        beaten_by = [c for c in range(1000) if row[c] > row[label] or (row[c] == row[label] and c < label)]
+        assert scores.rank[i] == len(beaten_by)
+        best = sorted(range(1000), key=lambda c: (-row[c], c))[:5]
+        assert scores.top5[i].tolist() == best
+        probabilities = np.exp(row - row.max()) / np.exp(row - row.max()).sum()
+        np.testing.assert_allclose(scores.p_top5[i], probabilities[best], rtol=1e-5)
+        np.testing.assert_allclose(scores.p_label[i], probabilities[label], rtol=1e-5)
+        assert (scores.rank[i] < 5) == (label in best)
+
+
+def test_logits_that_are_no_numbers_are_never_a_class() -> None:
+    logits = torch.zeros(3, 1000)
+    logits[1, 7] = float("nan")
+    logits[2, 8] = float("inf")
+    samples = [Sample(str(i), str(i), 0) for i in range(3)]
+    rows = to_rows(
+        samples, [Facts("0" * 64, "RGB", "ok")] * 3, score(logits, torch.zeros(3, dtype=torch.long))
+    )
+    assert rows["status"].to_pylist() == ["ok", "non-finite logits", "non-finite logits"]
+    assert rows["rank"].to_pylist() == [0, None, None]
+    assert rows["top5"].to_pylist()[1:] == [None, None]

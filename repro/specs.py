@@ -59,9 +59,13 @@ class Protocol:
         if (self.mean, self.std) == (IMAGENET_MEAN, IMAGENET_STD):
             normalisation = "ImageNet mean/std"
         else:
-            normalisation = f"mean {self.mean}, std {self.std}"
+            normalisation = f"mean {_brief(self.mean)}, std {_brief(self.std)}"
         crop = f"crop {self.crop:g}" + ("" if self.crop_mode == "center" else f" {self.crop_mode}")
         return f"{self.size_px} px, {crop}, {self.interpolation}, {normalisation}"
+
+
+def _brief(values: RGB) -> str:
+    return f"{values[0]:g}" if len(set(values)) == 1 else str(values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,9 @@ def read_record(path: Path) -> RunRecord:
 
 def list_runs(folder: Path) -> list[RunRecord]:
     """The finished runs in `folder`, oldest first."""
-    return sorted((read_record(path) for path in folder.glob("*/run.json")), key=lambda run: run.started)
+    return sorted(
+        (read_record(path) for path in folder.glob("*/run.json")), key=lambda run: (run.started, run.run_id)
+    )
 
 
 def find_run(folder: Path, text: str) -> Path:

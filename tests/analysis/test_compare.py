@@ -114,8 +114,8 @@ def test_an_invalid_run_shows_no_percentage(changes, reason):
     [
         ("deit_s", "authors", "repro eval --models deit_s --data IMAGENET"),
         ("deit_s", "timm", "repro eval --models deit_s --data IMAGENET --protocol timm"),
-        ("pvt_tiny", "authors", "not in timm (weights are public elsewhere)"),
-        ("vit_b16", "timm", "weights of the regularised run are not public"),
+        ("pvt_tiny", "authors", "not in timm"),
+        ("vit_b16", "timm", "weights not public"),
     ],
 )
 def test_a_row_that_was_not_run_says_what_to_do_or_why_not(model, protocol, reason):

@@ -127,4 +127,4 @@ def test_where_weights_are(repository: Path) -> None:
     assert where_weights(find_model("efficientnet_lite0")) == "package"
     missing = ModelSpec("missing", "pooling", weights=PackageWeights("no_such_package", "w.pth", "0" * 64))
     assert where_weights(missing) == "package (not installed)"
-    assert where_weights(find_model("pvt_tiny")) == "not in timm (weights are public elsewhere)"
+    assert where_weights(find_model("pvt_tiny")) == "not in timm"

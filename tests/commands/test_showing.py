@@ -33,8 +33,8 @@ def test_every_model_is_listed_with_where_its_weights_are() -> None:
     assert [row["Name"] for row in rows] == [spec.name for spec in load_models()]
     by_name = {row["Name"]: row for row in rows}
     assert by_name["efficientnet_lite0"]["Weights"] == "package"
-    assert by_name["pvt_tiny"]["Weights"] == "not in timm (weights are public elsewhere)"
-    assert by_name["vit_b16"]["Weights"] == "weights of the regularised run are not public"
+    assert by_name["pvt_tiny"]["Weights"] == "not in timm"
+    assert by_name["vit_b16"]["Weights"] == "weights not public"
     assert by_name["poolformer_s24"] | {"Note": "", "Weights": ""} == {
         "Name": "poolformer_s24",
         "Aliases": "",

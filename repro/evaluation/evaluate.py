@@ -7,49 +7,42 @@ shard by shard, so a stopped evaluation goes on where it was.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import partial
 
 import pyarrow as pa
 import torch
 
 from repro.evaluation.complexity import count_complexity
 from repro.evaluation.environment import default_workers, describe_code, describe_environment, set_numerics
-from repro.evaluation.loading import BatchReader, LoadedBatch, Shard, load_batches, plan_batches, plan_shards
+from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
 from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import predict, score, to_rows
+from repro.evaluation.scoring import Scorer, Watcher, forget_failures, gather, score_pending
+from repro.evaluation.shards import Shard, plan_batches, plan_shards
 from repro.exceptions import UsageError
-from repro.results.predictions import OK, SCHEMA
+from repro.results.predictions import SCHEMA
 from repro.results.record import Complexity, DatasetRecord, ModelRecord, RunRecord
 from repro.results.runs import name_run
 from repro.results.store import RunFolder
 from repro.results.summary import summarise
-from repro.specs import digest
+from repro.specs import Geometry, digest
 
 
-class Watcher(Protocol):
-    """Who is told how an evaluation goes; counts are of images."""
-
-    def begin(self, total: int, kept: int) -> None: ...
-    def scored(self, n: int) -> None: ...
-    def keep(self, n: int) -> None: ...
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Run:
-    """A candidate on its way to a record: its folder, its network, the shards it still needs."""
+    """A candidate on its way to a record."""
 
     candidate: Candidate
     folder: RunFolder
     complexity: Complexity
     network: torch.nn.Module
-    pending: set[int] = field(default_factory=set)
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started: datetime
 
 
 def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
@@ -85,7 +78,9 @@ class _Evaluation:
                 if not folder.is_whole():
                     locks.enter_context(folder.locked())
                     runs.append(self._begin(candidate, folder))
-            self._score(runs)
+            scorers = [Scorer(run.folder, partial(self._score_batch, run)) for run in runs]
+            geometries = frozenset(run.candidate.protocol.geometry for run in runs)
+            score_pending(scorers, self.shards, partial(self._load, geometries), self.watcher)
             for run in runs:
                 self._finish(run)
         return [record for folder in folders if (record := folder.record())]
@@ -112,42 +107,24 @@ class _Evaluation:
             folder=folder,
             complexity=count_complexity(candidate.spec, self.request.runs),
             network=build_network(candidate.spec, candidate.weights).to(self.numerics.device),
-            pending={s.index for s in self.shards if folder.read_shard(s.index, _ids(s)) is None},
+            started=datetime.now(UTC),
         )
 
-    def _score(self, runs: Sequence[Run]) -> None:
-        """Scores, in one pass over the images, every shard that any of `runs` still needs."""
-        needed = [shard for shard in self.shards if any(shard.index in run.pending for run in runs)]
-        n, n_needed = len(self.dataset.samples), sum(len(shard.samples) for shard in needed)
-        self.watcher.begin(total=n, kept=n - n_needed)
-        if not needed:
-            return
-        reader = BatchReader(
-            self.dataset,
-            plan_batches(needed, self.numerics.batch_size),
-            frozenset(run.candidate.protocol.geometry for run in runs if run.pending),
-        )
+    def _load(self, geometries: frozenset[Geometry], shards: Sequence[Shard]) -> Iterator[LoadedBatch]:
+        """The batches of `shards`, their crops on the device."""
+        reader = BatchReader(self.dataset, plan_batches(shards, self.numerics.batch_size), geometries)
         workers = self.request.workers
-        scored: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
         for loaded in load_batches(
             reader, default_workers(self.numerics.device) if workers is None else workers
         ):
-            waiting = [run for run in runs if loaded.batch.shard.index in run.pending]
             crops = {g: pixels.to(self.numerics.device) for g, pixels in loaded.crops.items()}
-            for run in waiting:
-                pixels = crops[run.candidate.protocol.geometry]
-                scored[run.folder.fingerprint].append(self._score_batch(run, loaded, pixels))
-            self.watcher.scored(len(loaded.batch.samples))
-            if loaded.batch.last:
-                for run in waiting:
-                    rows = pa.Table.from_batches(scored.pop(run.folder.fingerprint))
-                    run.folder.write_shard(loaded.batch.shard.index, rows)
-                self.watcher.keep(len(loaded.batch.shard.samples))
+            yield replace(loaded, crops=crops)
 
-    def _score_batch(self, run: Run, loaded: LoadedBatch, pixels: torch.Tensor) -> pa.RecordBatch:
+    def _score_batch(self, run: Run, loaded: LoadedBatch) -> pa.RecordBatch:
         """The rows of one batch for one model."""
+        protocol = run.candidate.protocol
         try:
-            logits = predict(run.network, pixels, run.candidate.protocol)
+            logits = predict(run.network, loaded.crops[protocol.geometry], protocol)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -162,10 +139,7 @@ class _Evaluation:
 
     def _finish(self, run: Run) -> None:
         """Judges the rows and writes them, with the record, as a finished run."""
-        kept = {shard: run.folder.read_shard(shard.index, _ids(shard)) for shard in self.shards}
-        rows = pa.concat_tables(
-            [SCHEMA.empty_table(), *(table for table in kept.values() if table is not None)]
-        )
+        rows = gather(run.folder, self.shards)
         expected = [sample.image_id for sample in self.dataset.samples]
         spec, weights = run.candidate.spec, run.candidate.weights.record
         modes = Counter(mode for mode in rows["image_mode"].to_pylist() if mode)
@@ -188,7 +162,7 @@ class _Evaluation:
         )
         run.folder.finish(rows, record)
         if record.status == "invalid":
-            _forget_failures(run, kept)
+            forget_failures(run.folder, self.shards, rows)
 
     def _describe_dataset(self, rows: pa.Table) -> DatasetRecord:
         identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id").to_pylist()
@@ -208,14 +182,3 @@ class _Evaluation:
 def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
     """On a CPU torch says so only in words."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-
-
-def _forget_failures(run: Run, kept: dict[Shard, pa.Table | None]) -> None:
-    """Drops the shards with rows that failed: once their cause is mended, the same command scores them."""
-    for shard, rows in kept.items():
-        if rows is not None and set(rows["status"].to_pylist()) != {OK}:
-            run.folder.drop_shard(shard.index)
-
-
-def _ids(shard: Shard) -> list[str]:
-    return [sample.image_id for sample in shard.samples]

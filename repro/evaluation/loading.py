@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,28 +14,9 @@ from torch.utils.data import DataLoader
 from repro.datasets import Dataset
 from repro.datasets.decode import UnreadableImage, decode
 from repro.evaluation.preprocess import crop
+from repro.evaluation.shards import Batch
 from repro.results.predictions import OK, UNREADABLE
 from repro.specs import Geometry, Sample
-
-SHARD_IMAGES = 256
-"""What a kill can cost, at the most; a shard is a whole number of batches."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """A fixed run of samples: the unit that is written, and resumed from."""
-
-    index: int
-    samples: tuple[Sample, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Samples of one shard; `last` ends the shard."""
-
-    shard: Shard
-    samples: tuple[Sample, ...]
-    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +35,6 @@ class LoadedBatch:
     batch: Batch
     crops: dict[Geometry, torch.Tensor]
     facts: tuple[Facts, ...]
-
-
-def plan_shards(samples: Sequence[Sample], batch_size: int) -> tuple[Shard, ...]:
-    """Cuts `samples` into shards, always the same for the same batch size."""
-    size = max(SHARD_IMAGES // batch_size, 1) * batch_size
-    starts = range(0, len(samples), size)
-    return tuple(Shard(i, tuple(samples[start : start + size])) for i, start in enumerate(starts))
-
-
-def plan_batches(shards: Iterable[Shard], batch_size: int) -> list[Batch]:
-    """The batches of `shards`; none crosses a shard, so a resumed run has the batches of an unbroken one."""
-    return [
-        Batch(shard, shard.samples[start : start + batch_size], start + batch_size >= len(shard.samples))
-        for shard in shards
-        for start in range(0, len(shard.samples), batch_size)
-    ]
 
 
 class BatchReader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.evaluation.loading import SHARD_IMAGES, plan_batches, plan_shards
+from repro.evaluation.shards import SHARD_IMAGES, plan_batches, plan_shards
 from repro.specs import Sample
 
 

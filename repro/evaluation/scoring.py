@@ -1,0 +1,106 @@
+"""One pass over the images for all runs: what is scored is kept shard by shard, then gathered.
+
+Nothing here knows what scores a batch, so the promises about what is kept (every image once, after
+any kill and any failure of the disk) are tested without a network.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import pyarrow as pa
+
+from repro.evaluation.shards import Batch, Shard
+from repro.results.predictions import OK, SCHEMA
+from repro.results.store import RunFolder
+
+
+class Loaded(Protocol):
+    """A batch whose images have been read."""
+
+    @property
+    def batch(self) -> Batch: ...
+
+
+LoadedT = TypeVar("LoadedT", bound=Loaded)
+
+
+class Watcher(Protocol):
+    """Who is told how a pass goes; counts are of images."""
+
+    def begin(self, total: int, kept: int) -> None: ...
+    def scored(self, n: int) -> None: ...
+    def keep(self, n: int) -> None: ...
+
+
+def _accept(_shard: Shard, _rows: pa.Table) -> None:
+    """Goes on whatever the rows say."""
+
+
+@dataclass(slots=True)
+class Scorer(Generic[LoadedT]):
+    """A run being written: its folder, and what makes the rows of a batch.
+
+    `inspect` sees every finished shard, those kept from before too, and may end the pass by raising.
+    """
+
+    folder: RunFolder
+    score: Callable[[LoadedT], pa.RecordBatch]
+    inspect: Callable[[Shard, pa.Table], None] = _accept
+    pending: set[int] = field(default_factory=set)
+
+
+def score_pending(
+    scorers: Sequence[Scorer[LoadedT]],
+    shards: Sequence[Shard],
+    load: Callable[[Sequence[Shard]], Iterable[LoadedT]],
+    watcher: Watcher,
+) -> None:
+    """Scores, in one pass over the images, every shard that any of `scorers` still needs.
+
+    `load` gives the batches of the shards it is asked for, in order.
+    """
+    for scorer in scorers:
+        scorer.pending = {shard.index for shard in shards if not _is_kept(scorer, shard)}
+    needed = [shard for shard in shards if any(shard.index in scorer.pending for scorer in scorers)]
+    n, n_needed = (sum(len(shard.samples) for shard in some) for some in (shards, needed))
+    watcher.begin(total=n, kept=n - n_needed)
+    if not needed:
+        return
+    scored: defaultdict[int, list[pa.RecordBatch]] = defaultdict(list)
+    for loaded in load(needed):
+        shard = loaded.batch.shard
+        waiting = [(i, scorer) for i, scorer in enumerate(scorers) if shard.index in scorer.pending]
+        for i, scorer in waiting:
+            scored[i].append(scorer.score(loaded))
+        watcher.scored(len(loaded.batch.samples))
+        if loaded.batch.last:
+            for i, scorer in waiting:
+                rows = pa.Table.from_batches(scored.pop(i))
+                scorer.folder.write_shard(shard.index, rows)
+                scorer.inspect(shard, rows)
+            watcher.keep(len(shard.samples))
+
+
+def gather(folder: RunFolder, shards: Sequence[Shard]) -> pa.Table:
+    """The rows of all shards that are kept."""
+    kept = (folder.read_shard(shard.index, shard.image_ids) for shard in shards)
+    return pa.concat_tables([SCHEMA.empty_table(), *(rows for rows in kept if rows is not None)])
+
+
+def forget_failures(folder: RunFolder, shards: Sequence[Shard], rows: pa.Table) -> None:
+    """Drops the shards with rows that failed: once their cause is mended, the same command scores them."""
+    status = dict(zip(rows["image_id"].to_pylist(), rows["status"].to_pylist(), strict=True))
+    for shard in shards:
+        if any(status.get(image_id) != OK for image_id in shard.image_ids):
+            folder.drop_shard(shard.index)
+
+
+def _is_kept(scorer: Scorer[Any], shard: Shard) -> bool:
+    rows = scorer.folder.read_shard(shard.index, shard.image_ids)
+    if rows is not None:
+        scorer.inspect(shard, rows)
+    return rows is not None

@@ -1,0 +1,48 @@
+"""How the images are cut into shards and batches: always the same way, so that a run can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from repro.specs import Sample
+
+SHARD_IMAGES = 256
+"""What a kill can cost, at the most; a shard is a whole number of batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A fixed run of samples: the unit that is written, and resumed from."""
+
+    index: int
+    samples: tuple[Sample, ...]
+
+    @property
+    def image_ids(self) -> list[str]:
+        return [sample.image_id for sample in self.samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Samples of one shard; `last` ends the shard."""
+
+    shard: Shard
+    samples: tuple[Sample, ...]
+    last: bool
+
+
+def plan_shards(samples: Sequence[Sample], batch_size: int) -> tuple[Shard, ...]:
+    """Cuts `samples` into shards, always the same for the same batch size."""
+    size = max(SHARD_IMAGES // batch_size, 1) * batch_size
+    starts = range(0, len(samples), size)
+    return tuple(Shard(i, tuple(samples[start : start + size])) for i, start in enumerate(starts))
+
+
+def plan_batches(shards: Iterable[Shard], batch_size: int) -> list[Batch]:
+    """The batches of `shards`; none crosses a shard, so a resumed run has the batches of an unbroken one."""
+    return [
+        Batch(shard, shard.samples[start : start + batch_size], start + batch_size >= len(shard.samples))
+        for shard in shards
+        for start in range(0, len(shard.samples), batch_size)
+    ]

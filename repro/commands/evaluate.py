@@ -67,6 +67,10 @@ def eval_(
             "--allow-unreadable", help="Accept images that cannot be read; both accuracies are shown."
         ),
     ] = False,
+    no_canary: Annotated[
+        bool,
+        typer.Option("--no-canary", help="Go on although the first images show that something is wrong."),
+    ] = False,
     runs: RunsOption = None,
 ) -> None:
     """Evaluate models on labelled images.
@@ -91,6 +95,7 @@ def eval_(
         threads=threads,
         workers=workers,
         allow_unreadable=allow_unreadable,
+        canary=not no_canary,
         arguments=tuple(sys.argv[1:]),
     )
     records = run_evaluation(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, islice, zip_longest
 
@@ -24,14 +25,19 @@ def limit(dataset: Dataset, n: int, seed: int = 0) -> Dataset:
         raise UsageError(f"a sample of {n} images cannot be; at least 1 is needed")
     if n >= len(dataset.samples):
         return dataset
-    by_class: dict[int, list[Sample]] = defaultdict(list)
-    for sample in sorted(dataset.samples, key=lambda sample: digest([seed, sample.image_id])):
-        by_class[sample.label].append(sample)
-    classes = sorted(by_class, key=lambda label: digest([seed, label]))
-    rounds = zip_longest(*(by_class[label] for label in classes))
-    chosen = set(islice(filter(None, chain.from_iterable(rounds)), n))
+    chosen = choose(dataset.samples, n, seed)
     return replace(
         dataset,
         samples=tuple(sample for sample in dataset.samples if sample in chosen),
         sampled=f"sampled, seed {seed}",
     )
+
+
+def choose(samples: Sequence[Sample], n: int, seed: int = 0) -> set[Sample]:
+    """`n` of the samples (all, if there are fewer), as evenly from every class as can be."""
+    by_class: dict[int, list[Sample]] = defaultdict(list)
+    for sample in sorted(samples, key=lambda sample: digest([seed, sample.image_id])):
+        by_class[sample.label].append(sample)
+    classes = sorted(by_class, key=lambda label: digest([seed, label]))
+    rounds = zip_longest(*(by_class[label] for label in classes))
+    return set(islice(filter(None, chain.from_iterable(rounds)), n))

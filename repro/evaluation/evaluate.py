@@ -17,6 +17,7 @@ from functools import partial
 import pyarrow as pa
 import torch
 
+from repro.evaluation.canary import check_canary, put_canary_first, reference_top1
 from repro.evaluation.complexity import count_complexity
 from repro.evaluation.environment import default_workers, describe_code, describe_environment, set_numerics
 from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
@@ -24,7 +25,7 @@ from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import predict, score, to_rows
 from repro.evaluation.scoring import Scorer, Watcher, forget_failures, gather, score_pending
-from repro.evaluation.shards import Shard, plan_batches, plan_shards
+from repro.evaluation.shards import Shard, plan_batches, plan_shards, shard_size
 from repro.exceptions import UsageError
 from repro.results.predictions import SCHEMA
 from repro.results.record import Complexity, DatasetRecord, ModelRecord, RunRecord
@@ -54,6 +55,7 @@ def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
     Raises:
         UsageError: the device is not there, or a batch does not fit in its memory.
         WeightsRefused: the weights do not fit the network.
+        InvalidRun: the canary shows that labels, weights or preprocessing are wrong.
         StorageError: the disk does not take the results; what was finished is kept.
         Busy: another process evaluates the same.
     """
@@ -68,7 +70,9 @@ class _Evaluation:
         self.watcher = watcher
         self.numerics = set_numerics(self.request.device, self.request.batch_size, self.request.threads)
         self.environment = describe_environment()
-        self.shards = plan_shards(self.dataset.samples, self.numerics.batch_size)
+        size = shard_size(self.numerics.batch_size)
+        samples = put_canary_first(self.dataset.samples, size)
+        self.shards = plan_shards(samples, self.numerics.batch_size)
 
     def run(self) -> list[RunRecord]:
         folders = [self._folder(candidate) for candidate in self.plan.candidates]
@@ -78,7 +82,10 @@ class _Evaluation:
                 if not folder.is_whole():
                     locks.enter_context(folder.locked())
                     runs.append(self._begin(candidate, folder))
-            scorers = [Scorer(run.folder, partial(self._score_batch, run)) for run in runs]
+            scorers = [
+                Scorer(run.folder, partial(self._score_batch, run), partial(self._inspect, run))
+                for run in runs
+            ]
             geometries = frozenset(run.candidate.protocol.geometry for run in runs)
             score_pending(scorers, self.shards, partial(self._load, geometries), self.watcher)
             for run in runs:
@@ -119,6 +126,12 @@ class _Evaluation:
         ):
             crops = {g: pixels.to(self.numerics.device) for g, pixels in loaded.crops.items()}
             yield replace(loaded, crops=crops)
+
+    def _inspect(self, run: Run, shard: Shard, rows: pa.Table) -> None:
+        """Ends an evaluation whose first shard, the canary, shows that it is hopeless."""
+        reference = reference_top1(run.candidate.spec, self.dataset)
+        if shard.index == 0 and reference is not None and self.request.canary:
+            check_canary(run.candidate.spec.name, rows, reference)
 
     def _score_batch(self, run: Run, loaded: LoadedBatch) -> pa.RecordBatch:
         """The rows of one batch for one model."""

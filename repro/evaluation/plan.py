@@ -33,6 +33,7 @@ class Request:
     threads: int | None = None
     workers: int | None = None
     allow_unreadable: bool = False
+    canary: bool = True
     arguments: tuple[str, ...] = ()
 
 

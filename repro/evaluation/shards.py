@@ -32,9 +32,14 @@ class Batch:
     last: bool
 
 
+def shard_size(batch_size: int) -> int:
+    """Images in a shard."""
+    return max(SHARD_IMAGES // batch_size, 1) * batch_size
+
+
 def plan_shards(samples: Sequence[Sample], batch_size: int) -> tuple[Shard, ...]:
     """Cuts `samples` into shards, always the same for the same batch size."""
-    size = max(SHARD_IMAGES // batch_size, 1) * batch_size
+    size = shard_size(batch_size)
     starts = range(0, len(samples), size)
     return tuple(Shard(i, tuple(samples[start : start + size])) for i, start in enumerate(starts))
 

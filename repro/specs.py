@@ -70,10 +70,15 @@ def _brief(values: RGB) -> str:
 
 @dataclass(frozen=True, slots=True)
 class HubWeights:
-    """A safetensors file of a Hugging Face repository."""
+    """A safetensors file of a Hugging Face repository; `revision` is a branch or a commit."""
 
     repo_id: str
     filename: str = "model.safetensors"
+    revision: str = "main"
+
+    @property
+    def location(self) -> str:
+        return f"{self.repo_id}/{self.filename}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,7 +56,10 @@ class Request:
 
 @dataclass
 class LoopbackHub:
-    """Serves `folder`/OWNER/NAME/FILE as the repository OWNER/NAME; `modes` says by repository how."""
+    """Serves `folder`/OWNER/NAME/FILE as the repository OWNER/NAME; `modes` says by repository how.
+
+    `advance` makes a new commit; the old one is still served to who asks for it by its digits.
+    """
 
     folder: Path
     modes: dict[str, str] = field(default_factory=dict)
@@ -92,6 +96,12 @@ class LoopbackHub:
             digest.update(path.read_bytes())
         return digest.hexdigest()
 
+    def advance(self, repo_id: str, files: dict[str, bytes]) -> None:
+        """Replaces the files of the branch."""
+        shutil.copytree(self.folder / repo_id, self.folder / f"{repo_id}@{self.commit(repo_id)}")
+        for name, content in files.items():
+            (self.folder / repo_id / name).write_bytes(content)
+
     def count(self, method: str, repo_id: str) -> int:
         return sum(r.method == method and r.path.startswith(f"/{repo_id}/") for r in self.requests)
 
@@ -115,7 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
         hub.requests.append(Request(self.command, self.path, dict(self.headers)))
         repo_id, _, name = self.path.removeprefix("/").partition("/resolve/")
         mode = hub.modes.get(repo_id, "ok")
-        path = hub.folder / repo_id / name.partition("/")[2]
+        revision, _, filename = name.partition("/")
+        old = hub.folder / f"{repo_id}@{revision}"
+        path = (old if old.is_dir() else hub.folder / repo_id) / filename
         if mode == "stall":
             hub.closing.wait()
         elif mode == "503":
@@ -129,15 +141,16 @@ class _Handler(BaseHTTPRequestHandler):
         elif not path.is_file():
             self._send(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": hub.commit(repo_id)})
         else:
-            self._send_file(path.read_bytes(), repo_id, mode)
+            commit = revision if old.is_dir() else hub.commit(repo_id)
+            self._send_file(path.read_bytes(), repo_id, commit, mode)
 
-    def _send_file(self, content: bytes, repo_id: str, mode: str) -> None:
+    def _send_file(self, content: bytes, repo_id: str, commit: str, mode: str) -> None:
         sha256 = hashlib.sha256(content).hexdigest()
         headers = {
             "ETag": f'"{sha256}"',
             "X-Linked-Etag": f'"{sha256}"',
             "X-Linked-Size": str(len(content)),
-            "X-Repo-Commit": self.server.hub.commit(repo_id),
+            "X-Repo-Commit": commit,
             "Accept-Ranges": "bytes",
         }
         if self.command == "HEAD":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,12 +23,12 @@ def where_weights(spec: ModelSpec) -> str:
 
 
 def cached_weights(weights: HubWeights) -> Path | None:
-    """The file in the Hugging Face cache, at the branch `main` as it was fetched, else at any commit.
+    """The file in the Hugging Face cache: at its commit, or at the branch as it was fetched, else at any.
 
     The path is `…/snapshots/COMMIT/FILENAME`, as a rule a link to `…/blobs/CONTENT_HASH`.
     """
     repository = hub_cache() / f"models--{weights.repo_id.replace('/', '--')}"
-    paths = (snapshot / weights.filename for snapshot in _snapshots(repository))
+    paths = (snapshot / weights.filename for snapshot in _snapshots(repository, weights.revision))
     return next((path for path in paths if path.is_file()), None)
 
 
@@ -51,8 +52,11 @@ def _expanded(path: str) -> str:
     return os.path.expandvars(Path(path).expanduser())
 
 
-def _snapshots(repository: Path) -> Iterator[Path]:
-    main = repository / "refs" / "main"
-    if main.is_file():
-        yield repository / "snapshots" / main.read_text(encoding="utf-8").strip()
+def _snapshots(repository: Path, revision: str) -> Iterator[Path]:
+    if re.fullmatch(r"[0-9a-f]{40}", revision):
+        yield repository / "snapshots" / revision
+        return
+    branch = repository / "refs" / revision
+    if branch.is_file():
+        yield repository / "snapshots" / branch.read_text(encoding="utf-8").strip()
     yield from sorted(repository.glob("snapshots/*"))

@@ -35,8 +35,12 @@ class HubFile:
         from huggingface_hub import hf_hub_download
 
         with self._one_line_errors("are not in the cache"):
-            self._ask("main")  # asks once; hf_hub_download by itself would go on asking for most of a minute
-            return Path(hf_hub_download(self.weights.repo_id, self.weights.filename, token=False))
+            self._ask(
+                self.weights.revision
+            )  # asks once; hf_hub_download by itself would go on asking for most of a minute
+            weights = self.weights
+            path = hf_hub_download(weights.repo_id, weights.filename, revision=weights.revision, token=False)
+            return Path(path)
 
     def published_hash(self, commit: str) -> str:
         """The hash by which the hub knows the file's content at `commit`."""

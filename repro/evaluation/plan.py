@@ -10,6 +10,7 @@ from repro.catalogue.models import find_model
 from repro.datasets import Dataset, limit, open_dataset
 from repro.evaluation.weights import LocatedWeights, locate_weights
 from repro.exceptions import UsageError
+from repro.results.weights_lock import WeightsLock
 from repro.specs import PROTOCOL_NAMES, ModelSpec, Protocol, digest
 
 
@@ -100,7 +101,7 @@ def _candidate(spec: ModelSpec, request: Request) -> Candidate:
         from repro.evaluation.checkpoints import resolve_timm_spec
 
         spec = resolve_timm_spec(spec)
-    weights = locate_weights(spec, _local_path(spec, request.weights))
+    weights = locate_weights(spec, _local_path(spec, request.weights), WeightsLock(request.runs))
     return Candidate(spec, spec.protocols[request.protocol_name], weights)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from repro.evaluation.checkpoints import resolve_timm_spec
 from repro.evaluation.hub import HubFile
 from repro.exceptions import Unavailable, WeightsRefused
 from repro.results.record import WeightsRecord
+from repro.results.weights_lock import Pin, WeightsLock
 from repro.specs import HubWeights, ModelSpec, PackageWeights
 
 if TYPE_CHECKING:
@@ -32,12 +33,15 @@ class LocatedWeights:
     record: WeightsRecord
 
 
-def locate_weights(spec: ModelSpec, local: Path | None = None) -> LocatedWeights:
+def locate_weights(
+    spec: ModelSpec, local: Path | None = None, lock: WeightsLock | None = None
+) -> LocatedWeights:
     """The verified weights of `spec`: in the hub's cache (no request is made), from the hub, from a package.
 
     Args:
         spec: A `timm:` model is first checked against timm's own list.
         local: A safetensors file to take instead.
+        lock: Where the hub's files are pinned on first use; a later file must be the same.
 
     Raises:
         UsageError: timm has no such checkpoint, or not one of 1000 classes.
@@ -48,7 +52,7 @@ def locate_weights(spec: ModelSpec, local: Path | None = None) -> LocatedWeights
         return _local_file(spec, local)
     match resolve_timm_spec(spec).weights:
         case HubWeights() as weights:
-            return _from_hub(spec, weights)
+            return _from_hub(spec, weights, lock)
         case PackageWeights() as weights:
             return _from_package(spec, weights)
         case None:
@@ -89,7 +93,10 @@ def _from_safetensors(content: bytes, path: Path) -> dict[str, torch.Tensor]:
         raise WeightsRefused(f"{path} is not a safetensors file ({error})") from error
 
 
-def _from_hub(spec: ModelSpec, weights: HubWeights) -> LocatedWeights:
+def _from_hub(spec: ModelSpec, weights: HubWeights, lock: WeightsLock | None) -> LocatedWeights:
+    pin = lock.find(weights.location) if lock else None
+    if pin:
+        weights = replace(weights, revision=pin.revision)
     file = HubFile(weights, spec.name)
     path = cached_weights(weights) or file.download()
     commit = path.parent.name
@@ -101,9 +108,21 @@ def _from_hub(spec: ModelSpec, weights: HubWeights) -> LocatedWeights:
     # The blob, not the link to it: else the next download would only link to the same damaged blob again.
     remedy = f"delete {path.resolve()} and fetch again"
     _require(promised, _sha256(path), remedy, hint=f"repro fetch {spec.name}")
-    location = f"{weights.repo_id}/{weights.filename}"
-    record = WeightsRecord("hub", location, commit, promised, "content hash of the hub")
-    return LocatedWeights(path, record)
+    verified = "content hash of the hub"
+    if lock:
+        _require_pinned(spec, lock, pin, promised)
+        lock.add(weights.location, Pin(commit, promised))
+        verified += ", pinned on first use"
+    return LocatedWeights(path, WeightsRecord("hub", weights.location, commit, promised, verified))
+
+
+def _require_pinned(spec: ModelSpec, lock: WeightsLock, pin: Pin | None, found: str) -> None:
+    if pin and pin.sha256 != found:
+        raise WeightsRefused(
+            f"weights of {spec.name} are not those first used: {lock.path} pins sha256 {pin.sha256} "
+            f"at commit {pin.revision}, found {found}",
+            hint=f"delete the entry from {lock.path} to pin them anew, or use another --runs",
+        )
 
 
 def _linked_name(path: Path) -> str | None:

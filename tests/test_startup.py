@@ -34,22 +34,23 @@ print("HEAVY", sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
     assert answer.stdout
 
 
-def test_an_evaluation_that_cannot_work_fails_before_torch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["deit_s", "timm:resnet18.a1_in1k"])
+def test_an_evaluation_that_cannot_work_fails_before_torch(model: str, tmp_path: Path) -> None:
     """Weights that are missing while offline, wrong names, wrong paths: all is settled by the plan."""
     child = f"""
 import os, sys
 os.environ |= {{"HF_HUB_OFFLINE": "1", "HF_HOME": {str(tmp_path)!r}}}
 from repro.commands import app
 try:
-    app(["eval", "--models", "deit_s"])
+    app(["eval", "--models", {model!r}])
 except SystemExit as end:
     assert end.code == 69, end.code
 print("HEAVY", sorted({{"torch", "timm"}} & set(sys.modules)), file=sys.stderr)
 """
     answer = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
     assert "HEAVY []" in answer.stderr
-    assert "weights of deit_s are not in the cache" in answer.stderr
-    assert "repro fetch deit_s" in answer.stderr
+    assert f"weights of {model} are not in the cache" in answer.stderr
+    assert f"repro fetch {model}" in answer.stderr
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -32,6 +32,11 @@ def cached_weights(weights: HubWeights) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
+def has_repository(name: str) -> bool:
+    """Whether the cache has a repository of this name, whoever owns it."""
+    return any(path.name.endswith(f"--{name}") for path in hub_cache().glob("models--*"))
+
+
 def packaged_weights(weights: PackageWeights) -> Path | None:
     """The file in the installed package, which is not imported."""
     package = find_spec(weights.package)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from repro.commands.door import tell
+from repro.exceptions import StorageError
 
 
 class ProgressBar:
@@ -34,15 +36,14 @@ class ProgressBar:
             console=Console(stderr=True),
         )
         self._plain = not self._bar.console.is_terminal
-        self._task = self._bar.add_task("images", total=None, visible=False)
+        self._task = self._bar.add_task("loading models", total=None)
 
     def begin(self, total: int, kept: int) -> None:
         self.total, self.kept, self._seen = total, kept, kept
         if 0 < kept < total:
             tell(f"resuming: {kept:,} of {total:,} images done")
         if not self._plain and kept < total:
-            self._bar.update(self._task, total=total, completed=kept, visible=True)
-            self._bar.reset(self._task, total=total, completed=kept, visible=True)
+            self._bar.reset(self._task, total=total, completed=kept, description="images")
 
     def scored(self, n: int) -> None:
         before, self._seen = self._seen, self._seen + n
@@ -53,6 +54,9 @@ class ProgressBar:
 
     def keep(self, n: int) -> None:
         self.kept += n
+
+    def damaged(self, path: Path, reason: StorageError) -> None:
+        tell(f"{reason}; {path.name} is set aside as .corrupt, its images are scored again")
 
     def __enter__(self) -> Self:
         if not self._plain:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from repro.catalogue.models import find_model
 from repro.datasets import Dataset, limit, open_dataset
-from repro.evaluation.weights import LocatedWeights, locate_weights
+from repro.evaluation.weights import LocatedWeights, locate_weights, require_cached_if_offline
 from repro.exceptions import UsageError
 from repro.results.weights_lock import WeightsLock
 from repro.specs import PROTOCOL_NAMES, ModelSpec, Protocol, digest
@@ -96,12 +96,15 @@ def choose_models(names: Sequence[str]) -> list[ModelSpec]:
 
 
 def _candidate(spec: ModelSpec, request: Request) -> Candidate:
+    local = _local_path(spec, request.weights)
     if not spec.protocols:
+        if local is None:
+            require_cached_if_offline(spec)  # importing timm takes seconds
         # Only timm knows how it evaluates a checkpoint that is not in the catalogue.
         from repro.evaluation.checkpoints import resolve_timm_spec
 
         spec = resolve_timm_spec(spec)
-    weights = locate_weights(spec, _local_path(spec, request.weights), WeightsLock(request.runs))
+    weights = locate_weights(spec, local, WeightsLock(request.runs))
     return Candidate(spec, spec.protocols[request.protocol_name], weights)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.catalogue.cache import cached_weights, packaged_weights
+from repro.catalogue.cache import cached_weights, has_repository, packaged_weights
 from repro.evaluation.checkpoints import resolve_timm_spec
 from repro.evaluation.hub import HubFile
 from repro.exceptions import Unavailable, WeightsRefused
@@ -57,6 +57,18 @@ def locate_weights(
             return _from_package(spec, weights)
         case None:
             raise WeightsRefused(f"there are no weights of {spec.name}: {spec.unavailable}")
+
+
+def require_cached_if_offline(spec: ModelSpec) -> None:
+    """Refuses a checkpoint that is in no repository of the cache while `HF_HUB_OFFLINE` forbids to ask.
+
+    Raises:
+        Unavailable: it can be had neither here nor there.
+    """
+    from huggingface_hub import is_offline_mode
+
+    if isinstance(spec.weights, HubWeights) and is_offline_mode() and not has_repository(str(spec.tag)):
+        HubFile(spec.weights, spec.name).download()  # which says what is missing, and does not ask
 
 
 def load_tensors(located: LocatedWeights) -> dict[str, torch.Tensor]:

@@ -10,11 +10,15 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class ImageNetClass:
-    """A class; `index` is what models output, `name` is unique (unlike WordNet's first lemma)."""
+    """A class; `index` is what models output, `name` is unique (unlike WordNet's first lemma).
+
+    `devkit_id` is its number, from 1, in ImageNet's devkit, which has an order of its own.
+    """
 
     index: int
     wnid: str
     name: str
+    devkit_id: int
 
 
 @cache
@@ -22,7 +26,9 @@ def load_classes() -> tuple[ImageNetClass, ...]:
     """All 1000 classes, by index."""
     text = files("repro.catalogue").joinpath("classes.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
-    return tuple(ImageNetClass(i, row["wnid"], row["name"]) for i, row in enumerate(rows))
+    return tuple(
+        ImageNetClass(i, row["wnid"], row["name"], int(row["devkit_id"])) for i, row in enumerate(rows)
+    )
 
 
 @cache

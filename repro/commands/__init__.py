@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from repro.commands import demo, evaluate, show
+from repro.commands import demo, doctor, evaluate, show
 from repro.commands.door import app
 
 __all__ = ["app", "main"]
 
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("eval")(evaluate.eval_)
 app.command("fetch")(evaluate.fetch)
 app.command("compare-table")(show.compare_table)

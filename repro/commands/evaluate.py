@@ -69,7 +69,7 @@ def eval_(
     ] = False,
     no_canary: Annotated[
         bool,
-        typer.Option("--no-canary", help="Go on although the first images show that something is wrong."),
+        typer.Option("--no-canary", help="Go on although the labels or the first images show a fault."),
     ] = False,
     runs: RunsOption = None,
 ) -> None:

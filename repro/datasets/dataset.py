@@ -11,7 +11,7 @@ from typing import Self
 
 from repro.datasets.entries import VAL_IMAGE, image_stem
 from repro.exceptions import DataRefused
-from repro.specs import N_CLASSES, Sample
+from repro.specs import N_CLASSES, Sample, digest
 
 IMAGENET_VAL = "imagenet-val"
 VAL_IMAGES = 50_000
@@ -71,6 +71,11 @@ class Dataset(ABC):
             ignored=ignored,
             n_expected=VAL_IMAGES if is_val else len(samples),
         )
+
+    @property
+    def listing(self) -> str:
+        """The digest of the samples as they are listed: no image is read for it."""
+        return digest([(s.image_id, s.path, s.label, s.size_bytes) for s in self.samples])
 
     @property
     def partial(self) -> str:

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 
 import pyarrow as pa
 import torch
 
+from repro.datasets.dataset import IMAGENET_VAL
 from repro.evaluation.canary import check_canary, put_canary_first, reference_top1
 from repro.evaluation.complexity import count_complexity
 from repro.evaluation.environment import default_workers, describe_code, describe_environment, set_numerics
+from repro.evaluation.fingerprint import fingerprint
 from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
 from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
@@ -27,7 +30,7 @@ from repro.evaluation.predict import predict, score, to_rows
 from repro.evaluation.scoring import Scorer, Watcher, forget_failures, gather, score_pending
 from repro.evaluation.shards import Shard, plan_batches, plan_shards, shard_size
 from repro.exceptions import UsageError
-from repro.results.predictions import SCHEMA
+from repro.results.manifest import NOT_VERIFIED, changed_images, repeated_images
 from repro.results.record import Complexity, DatasetRecord, ModelRecord, RunRecord
 from repro.results.runs import name_run
 from repro.results.store import RunFolder
@@ -81,6 +84,9 @@ class _Evaluation:
             for candidate, folder in zip(self.plan.candidates, folders, strict=True):
                 if not folder.is_whole():
                     locks.enter_context(folder.locked())
+                if folder.is_whole():  # asked again: another process may just have finished it
+                    folder.tidy()
+                else:
                     runs.append(self._begin(candidate, folder))
             scorers = [
                 Scorer(run.folder, partial(self._score_batch, run), partial(self._inspect, run))
@@ -94,19 +100,16 @@ class _Evaluation:
 
     def _folder(self, candidate: Candidate) -> RunFolder:
         """The folder whose name carries everything that decides the run's bytes."""
-        fingerprint = digest(
-            {
-                "model": candidate.spec.name,
-                "weights": candidate.weights.record.sha256,
-                "protocol": candidate.protocol.hash,
-                "listing": self.plan.listing,
-                "numerics": asdict(self.numerics),
-                "environment": self.environment,
-                "rows": SCHEMA.to_string(),
-            }
+        identity = fingerprint(
+            model=candidate.spec.name,
+            weights_sha256=candidate.weights.record.sha256,
+            protocol=candidate.protocol,
+            listing=self.plan.listing,
+            numerics=self.numerics,
+            environment=self.environment,
         )
-        name = name_run(candidate.spec.name, self.dataset.name, self.request.protocol_name, fingerprint)
-        return RunFolder(self.request.runs / name, fingerprint)
+        name = name_run(candidate.spec.name, self.dataset.name, self.request.protocol_name, identity)
+        return RunFolder(self.request.runs / name, identity)
 
     def _begin(self, candidate: Candidate, folder: RunFolder) -> Run:
         return Run(
@@ -154,6 +157,9 @@ class _Evaluation:
         """Judges the rows and writes them, with the record, as a finished run."""
         rows = gather(run.folder, self.shards)
         expected = [sample.image_id for sample in self.dataset.samples]
+        changed = changed_images(rows, self.plan.manifest)
+        # Whether the official set has images twice cannot be known here; `repro doctor` notes it.
+        repeated = [] if self.dataset.name == IMAGENET_VAL else repeated_images(rows)
         spec, weights = run.candidate.spec, run.candidate.weights.record
         modes = Counter(mode for mode in rows["image_mode"].to_pylist() if mode)
         record = RunRecord(
@@ -165,7 +171,7 @@ class _Evaluation:
             dataset=self._describe_dataset(rows),
             numerics=self.numerics,
             complexity=run.complexity,
-            summary=summarise(rows, expected, self.request.allow_unreadable),
+            summary=summarise(rows, expected, self.request.allow_unreadable, changed, repeated),
             environment=self.environment,
             code=describe_code(),
             arguments=self.request.arguments,
@@ -173,9 +179,9 @@ class _Evaluation:
             seconds=round((datetime.now(UTC) - run.started).total_seconds(), 3),
             image_modes=dict(sorted(modes.items())),
         )
+        if record.status == "invalid":  # first: a kill in between must not keep what failed
+            forget_failures(run.folder, self.shards, rows, [*changed, *chain.from_iterable(repeated)])
         run.folder.finish(rows, record)
-        if record.status == "invalid":
-            forget_failures(run.folder, self.shards, rows)
 
     def _describe_dataset(self, rows: pa.Table) -> DatasetRecord:
         identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id").to_pylist()
@@ -189,6 +195,7 @@ class _Evaluation:
             partial=self.dataset.partial,
             labels=self.dataset.labels_from,
             digest=digest([list(row.values()) for row in identity]),
+            verified=str(self.plan.manifest or NOT_VERIFIED),
         )
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from repro.catalogue.models import find_model
 from repro.datasets import Dataset, limit, open_dataset
+from repro.doctor.label_order import refuse_wrong_order
 from repro.evaluation.weights import LocatedWeights, locate_weights, require_cached_if_offline
 from repro.exceptions import UsageError
+from repro.results.manifest import Manifest, find_manifest, manifest_path
 from repro.results.weights_lock import WeightsLock
-from repro.specs import PROTOCOL_NAMES, ModelSpec, Protocol, digest
+from repro.specs import PROTOCOL_NAMES, ModelSpec, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which models on which images; `listing` is the digest of the expected samples."""
+    """Which models on which images; `listing` is the digest of the expected samples.
+
+    `manifest`, where `repro doctor` made one, vouches for the images' bytes.
+    """
 
     request: Request
     dataset: Dataset
     listing: str
     candidates: tuple[Candidate, ...]
+    manifest: Manifest | None = None
 
 
 def plan_evaluation(request: Request) -> Plan:
@@ -70,13 +76,17 @@ def plan_evaluation(request: Request) -> Plan:
     specs = choose_models(request.models)
     _check_local_weights(request.weights, specs)
     dataset = open_dataset(request.data, request.labels)
+    if request.canary:
+        refuse_wrong_order(dataset, request.labels)
+    manifest = find_manifest(manifest_path(request.runs, dataset.name, dataset.listing))
     if request.limit is not None:
         dataset = limit(dataset, request.limit, request.seed)
     return Plan(
         request=request,
         dataset=dataset,
-        listing=digest([(s.image_id, s.path, s.label, s.size_bytes) for s in dataset.samples]),
+        listing=dataset.listing,
         candidates=tuple(_candidate(spec, request) for spec in specs),
+        manifest=manifest,
     )
 
 

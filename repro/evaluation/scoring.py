@@ -7,13 +7,15 @@ any kill and any failure of the disk) are tested without a network.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
 from repro.evaluation.shards import Batch, Shard
+from repro.exceptions import StorageError
 from repro.results.predictions import OK, SCHEMA
 from repro.results.store import RunFolder
 
@@ -34,6 +36,7 @@ class Watcher(Protocol):
     def begin(self, total: int, kept: int) -> None: ...
     def scored(self, n: int) -> None: ...
     def keep(self, n: int) -> None: ...
+    def damaged(self, path: Path, reason: StorageError) -> None: ...
 
 
 def _accept(_shard: Shard, _rows: pa.Table) -> None:
@@ -64,7 +67,7 @@ def score_pending(
     `load` gives the batches of the shards it is asked for, in order.
     """
     for scorer in scorers:
-        scorer.pending = {shard.index for shard in shards if not _is_kept(scorer, shard)}
+        scorer.pending = {shard.index for shard in shards if not _is_kept(scorer, shard, watcher)}
     needed = [shard for shard in shards if any(shard.index in scorer.pending for scorer in scorers)]
     n, n_needed = (sum(len(shard.samples) for shard in some) for some in (shards, needed))
     watcher.begin(total=n, kept=n - n_needed)
@@ -86,21 +89,34 @@ def score_pending(
 
 
 def gather(folder: RunFolder, shards: Sequence[Shard]) -> pa.Table:
-    """The rows of all shards that are kept."""
-    kept = (folder.read_shard(shard.index, shard.image_ids) for shard in shards)
+    """The rows of all shards that are kept.
+
+    Raises:
+        StorageError: a shard was damaged after it was written.
+    """
+    kept = (folder.read_shard(shard.index, shard.image_ids, _refuse) for shard in shards)
     return pa.concat_tables([SCHEMA.empty_table(), *(rows for rows in kept if rows is not None)])
 
 
-def forget_failures(folder: RunFolder, shards: Sequence[Shard], rows: pa.Table) -> None:
-    """Drops the shards with rows that failed: once their cause is mended, the same command scores them."""
+def forget_failures(
+    folder: RunFolder, shards: Sequence[Shard], rows: pa.Table, doubtful: Collection[str] = ()
+) -> None:
+    """Drops the shards with images that failed or are doubtful: once mended, the same command scores them."""
     status = dict(zip(rows["image_id"].to_pylist(), rows["status"].to_pylist(), strict=True))
+    status |= dict.fromkeys(doubtful, "doubtful")
     for shard in shards:
         if any(status.get(image_id) != OK for image_id in shard.image_ids):
             folder.drop_shard(shard.index)
 
 
-def _is_kept(scorer: Scorer[Any], shard: Shard) -> bool:
-    rows = scorer.folder.read_shard(shard.index, shard.image_ids)
+def _refuse(path: Path, reason: StorageError) -> None:
+    raise StorageError(
+        f"{reason}; {path.name} is set aside", hint="the same command scores its images again"
+    ) from reason
+
+
+def _is_kept(scorer: Scorer[Any], shard: Shard, watcher: Watcher) -> bool:
+    rows = scorer.folder.read_shard(shard.index, shard.image_ids, watcher.damaged)
     if rows is not None:
         scorer.inspect(shard, rows)
     return rows is not None

@@ -6,7 +6,7 @@ import errno
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from repro.exceptions import StorageError
@@ -20,6 +20,8 @@ _REASONS = {
     errno.EPERM: "no permission to write",
     errno.ENAMETOOLONG: "path too long",
 }
+
+_TEMPORARY = ".*.tmp"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -38,9 +40,21 @@ def write_atomically(path: Path, data: bytes) -> None:
                 os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # what failed first is the reason to tell
+                temporary.unlink(missing_ok=True)
             raise
         _flush_names(path.parent)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Removes what killed processes left half-written in `folder`, where no other process writes now.
+
+    Raises:
+        StorageError: they cannot be removed.
+    """
+    with storage_errors(folder):
+        for path in folder.glob(_TEMPORARY):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

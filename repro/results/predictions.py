@@ -53,7 +53,7 @@ SCHEMA = pa.schema(
 
 
 def to_bytes(rows: pa.Table) -> bytes:
-    """The file of `rows` (of `SCHEMA`), with a checksum on every page."""
+    """The file of `rows`, with a checksum on every page."""
     file = BytesIO()
     pq.write_table(rows, file, compression="zstd", write_page_checksum=True)
     return file.getvalue()
@@ -65,16 +65,27 @@ def read_predictions(path: Path, columns: list[str] | None = None, sha256: str |
     Raises:
         StorageError: the file is damaged, missing, or of another schema.
     """
-    try:
-        data = path.read_bytes()
-        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-            raise StorageError(
-                f"results damaged: {path} is not the file that was written (its SHA-256 differs)"
-            )
-        rows = pq.read_table(BytesIO(data), columns=columns, page_checksum_verification=True)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise StorageError(f"results damaged: {path} ({str(error).partition(chr(10))[0]})") from error
+    rows = read_checked(path, "results", columns, sha256)
     version = (rows.schema.metadata or {}).get(b"repro.schema", b"?").decode(errors="replace")
     if version != SCHEMA_VERSION:
         raise StorageError(f"{path} has schema {version}, this version reads {SCHEMA_VERSION}")
     return rows
+
+
+def read_checked(
+    path: Path, what: str, columns: list[str] | None = None, sha256: str | None = None
+) -> pa.Table:
+    """The rows in `path`, `what` in words; each page's checksum is verified, the file's SHA-256 if given.
+
+    Raises:
+        StorageError: the file is damaged or missing.
+    """
+    try:
+        data = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+            raise StorageError(
+                f"{what} damaged: {path} is not the file that was written (its SHA-256 differs)"
+            )
+        return pq.read_table(BytesIO(data), columns=columns, page_checksum_verification=True)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise StorageError(f"{what} damaged: {path} ({str(error).partition(chr(10))[0]})") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from repro.exceptions import StorageError
-from repro.specs import Protocol
+from repro.specs import Protocol, digest
 
 SCHEMA = 1
 
@@ -42,7 +42,8 @@ class ModelRecord:
 class DatasetRecord:
     """Which images: `n_expected` is the size of the whole set, `partial` why this is not the whole set.
 
-    `digest` is over the (image_id, sha256, label) of every row.
+    `digest` is over the (image_id, sha256, label) of every row, `verified` names the manifest that
+    vouches for the images' bytes.
     """
 
     name: str
@@ -54,6 +55,7 @@ class DatasetRecord:
     partial: str
     labels: str
     digest: str
+    verified: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +127,9 @@ class RunRecord:
         return "invalid" if self.summary.invalid else "complete"
 
     def to_json(self) -> str:
-        """The text of `run.json`: sorted, without NaN."""
+        """The text of `run.json`: sorted, without NaN; `sha256` is that of all the other values."""
         values = dataclasses.asdict(self) | {"status": self.status, "protocol_hash": self.protocol.hash}
+        values["sha256"] = digest(values)
         return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -143,6 +146,8 @@ class RunRecord:
                     f"{path} has schema {values['schema']}, this version reads 1 to {SCHEMA}",
                     hint="pip install --upgrade repro",
                 )
+            if values.pop("sha256") != digest(values):
+                raise ValueError("it is not what was written: its SHA-256 differs")
             return _record(values)
         except (KeyError, TypeError, ValueError) as error:
             raise StorageError(

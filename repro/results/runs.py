@@ -6,6 +6,7 @@
         predictions.parquet      the rows
         shards/00012-….parquet   only while the run is under way; the name ends in its SHA-256
       complexity/                counted parameters and MACs
+      manifests/                 what the images of a dataset are, by `repro doctor`
 
 A run's name ends in its fingerprint: the digest of all that decides its bytes. What another
 model, protocol, dataset or environment wrote can therefore never be taken for it.
@@ -30,8 +31,12 @@ def runs_folder(option: Path | None = None) -> Path:
 
 def name_run(model: str, dataset: str, protocol_name: str, fingerprint: str) -> str:
     """`poolformer_s24-imagenet-val-authors-1a2b3c4d`, safe as a folder's name."""
-    parts = (model, dataset, protocol_name, fingerprint[:8])
-    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part)[:60] for part in parts)
+    return "-".join(map(file_name, (model, dataset, protocol_name, fingerprint[:8])))
+
+
+def file_name(text: str) -> str:
+    """`text` without what is not safe in the name of a file."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:60]
 
 
 def read_record(path: Path) -> RunRecord:

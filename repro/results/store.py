@@ -6,18 +6,25 @@ import dataclasses
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from repro.exceptions import Busy, StorageError
-from repro.results.atomic import storage_errors, write_atomically
+from repro.results.atomic import storage_errors, sweep_temporaries, write_atomically
 from repro.results.predictions import SCHEMA, read_predictions, to_bytes
 from repro.results.record import RunRecord
 from repro.results.runs import read_record
+
+ReportDamage = Callable[[Path, StorageError], None]
+"""Is told which shard was set aside, and why."""
+
+
+def _silently(_path: Path, _reason: StorageError) -> None:
+    """Tells nobody."""
 
 
 class RunFolder:
@@ -29,41 +36,79 @@ class RunFolder:
         self.predictions_path = path / "predictions.parquet"
         self.record_path = path / "run.json"
         self._shards = path / "shards"
+        self._lock_path = path / ".lock"
+        self._owner_path = path / ".owner"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the run for this process.
+        """Holds the run for this process, and clears away what a killed one left half-written.
 
         Raises:
             Busy: another process has it.
         """
+        lock = self._acquire()
+        try:
+            for folder in (self.path, self._shards):
+                sweep_temporaries(folder)
+            write_atomically(self._owner_path, str(os.getpid()).encode())
+            yield
+        finally:
+            try:
+                self._leave()
+            finally:
+                with suppress(OSError):  # the lock ends with this process at the latest
+                    lock.release()
+
+    def _acquire(self) -> FileLock:
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        lock_path = self.path / ".lock"
-        lock = FileLock(lock_path)
-        owner = self.path / ".owner"
-        with storage_errors(self.path):
+            lock = FileLock(self._lock_path)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                pid = owner.read_text() if owner.is_file() else "unknown"
                 raise Busy(
-                    f"another repro process (pid {pid}) writes {self.path}",
+                    f"another repro process (pid {self._owner()}) writes {self.path}",
                     hint="wait for it, or stop it; what it finished is kept",
                 ) from None
+        return lock
+
+    def _owner(self) -> str:
         try:
-            write_atomically(owner, str(os.getpid()).encode())
-            yield
-        finally:
-            owner.unlink(missing_ok=True)
-            if [path.name for path in self.path.iterdir()] == [lock_path.name]:
-                lock_path.unlink()
-                self.path.rmdir()  # nothing came of it: no trace is left
-            lock.release()
+            return self._owner_path.read_text()
+        except OSError:
+            return "unknown"
+
+    def _leave(self) -> None:
+        """Takes our name off the run; where nothing came of it, no trace is left."""
+        with suppress(OSError):  # what could not be removed now is harmless, and overwritten by the next one
+            self._owner_path.unlink(missing_ok=True)
+            if [path.name for path in self.path.iterdir()] == [self._lock_path.name]:
+                self._lock_path.unlink()
+                self.path.rmdir()
+
+    def tidy(self) -> None:
+        """Removes what a process killed just after it finished the run left behind; best effort."""
+        with suppress(Busy, StorageError, OSError):
+            if any(path for pattern in ("shards", ".owner", ".*.tmp") for path in self.path.glob(pattern)):
+                with self.locked():
+                    self._clear_shards()
 
     def record(self) -> RunRecord | None:
-        """The record of the finished run, or None while there is none."""
-        return read_record(self.record_path) if self.record_path.is_file() else None
+        """The record of the finished run, or None while there is none.
+
+        Raises:
+            StorageError: it is damaged, or that of another run.
+        """
+        with storage_errors(self.record_path):
+            if not self.record_path.is_file():
+                return None
+        record = read_record(self.record_path)
+        if record.fingerprint != self.fingerprint:
+            raise StorageError(
+                f"{self.path} holds another run (fingerprint {record.fingerprint[:16]}…)",
+                hint=f"move {self.path} away, then run the same command again",
+            )
+        return record
 
     def is_whole(self) -> bool:
         """Whether the run was finished, and every image of it scored."""
@@ -76,23 +121,29 @@ class RunFolder:
         data = to_bytes(rows.replace_schema_metadata(metadata))
         write_atomically(self._shards / f"{index:05d}-{hashlib.sha256(data).hexdigest()}.parquet", data)
 
-    def read_shard(self, index: int, image_ids: Sequence[str]) -> pa.Table | None:
+    def read_shard(
+        self, index: int, image_ids: Sequence[str], report: ReportDamage = _silently
+    ) -> pa.Table | None:
         """Shard `index`, or None where it must be computed (again).
 
         A shard that is damaged, bears another fingerprint or holds other images than `image_ids`,
-        in that order, is set aside as `.corrupt`.
+        in that order, is set aside as `.corrupt`, and reported.
         """
         for path in self._shard_files(index):
             try:
-                rows = read_predictions(path, sha256=path.stem.partition("-")[2])
-                stamp = rows.schema.metadata.get(b"repro.fingerprint", b"").decode()
-                if stamp != self.fingerprint or rows["image_id"].to_pylist() != list(image_ids):
-                    raise StorageError(f"{path} belongs to another run")
-                return rows.cast(SCHEMA)
-            except StorageError:
+                return self._verified(path, image_ids)
+            except StorageError as reason:
                 with storage_errors(path):
                     path.replace(path.with_suffix(".corrupt"))
+                report(path, reason)
         return None
+
+    def _verified(self, path: Path, image_ids: Sequence[str]) -> pa.Table:
+        rows = read_predictions(path, sha256=path.stem.partition("-")[2])
+        stamp = rows.schema.metadata.get(b"repro.fingerprint", b"").decode(errors="replace")
+        if stamp != self.fingerprint or rows["image_id"].to_pylist() != list(image_ids):
+            raise StorageError(f"{path} belongs to another run")
+        return rows.cast(SCHEMA)
 
     def drop_shard(self, index: int) -> None:
         """Forgets shard `index`, so that the next evaluation computes it again."""
@@ -104,13 +155,21 @@ class RunFolder:
         """Writes the rows, sorted by image id, then the record; a complete run's shards go last."""
         data = to_bytes(rows.sort_by("image_id").combine_chunks())
         sealed = dataclasses.replace(record, predictions_sha256=hashlib.sha256(data).hexdigest())
+        with storage_errors(self.record_path):  # an invalid run's record must never stand beside other rows
+            self.record_path.unlink(missing_ok=True)
         write_atomically(self.predictions_path, data)
         write_atomically(self.record_path, sealed.to_json().encode())
         if record.status == "complete":
+            self._clear_shards()
+
+    def _clear_shards(self) -> None:
+        """Best effort: a finished run does not need them, and the next evaluation tries again."""
+        with suppress(OSError):  # rmtree lets a failing close through
             shutil.rmtree(self._shards, ignore_errors=True)
 
     def _shard_files(self, index: int) -> list[Path]:
-        return sorted(self._shards.glob(f"{index:05d}-*.parquet"))
+        with storage_errors(self._shards):
+            return sorted(self._shards.glob(f"{index:05d}-*.parquet"))
 
 
 def read_rows(folder: Path, record: RunRecord, columns: list[str] | None = None) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,15 +15,25 @@ _FAULTS = {NON_FINITE: "with non-finite logits"}
 """How a status reads behind a number of images, where the status alone would not."""
 
 
-def summarise(rows: pa.Table, expected_ids: Collection[str], allow_unreadable: bool = False) -> Summary:
-    """The counts over `rows`; `invalid` unless they are exactly the expected images, each scored once."""
+def summarise(
+    rows: pa.Table,
+    expected_ids: Collection[str],
+    allow_unreadable: bool = False,
+    changed: Collection[str] = (),
+    repeated: Sequence[tuple[str, ...]] = (),
+) -> Summary:
+    """The counts over `rows`; `invalid` unless they are exactly the expected images, each scored once.
+
+    `changed` are images whose bytes are not those of the manifest, `repeated` groups of images with
+    the same bytes: they make it invalid, too.
+    """
     scored = rows.filter(pc.equal(rows["status"], OK))
     return Summary(
         n=len(expected_ids),
         n_scored=scored.num_rows,
         top1_correct=count_correct(scored, 1),
         top5_correct=count_correct(scored, 5),
-        invalid=_why_invalid(rows, expected_ids, allow_unreadable),
+        invalid=_why_invalid(rows, expected_ids, allow_unreadable, changed, repeated),
     )
 
 
@@ -45,7 +55,13 @@ def count_correct(scored: pa.Table, k: int) -> int:
     return int(pc.sum(pc.less(scored["rank"], k)).as_py() or 0)
 
 
-def _why_invalid(rows: pa.Table, expected_ids: Collection[str], allow_unreadable: bool) -> str:
+def _why_invalid(
+    rows: pa.Table,
+    expected_ids: Collection[str],
+    allow_unreadable: bool,
+    changed: Collection[str],
+    repeated: Sequence[tuple[str, ...]],
+) -> str:
     """Every fault with its first three images, in one line; empty where the rows can be believed."""
     found = Counter(rows["image_id"].to_pylist())
     expected = Counter(expected_ids)
@@ -53,11 +69,13 @@ def _why_invalid(rows: pa.Table, expected_ids: Collection[str], allow_unreadable
         "missing": expected.keys() - found.keys(),
         "doubled": {image_id for ids in (found, expected) for image_id, n in ids.items() if n > 1},
         "not in the dataset": found.keys() - expected.keys(),
+        "changed since the manifest": changed,
         **_failures(rows),
     }
     if allow_unreadable:
         faults.pop(UNREADABLE, None)
-    reasons = [_describe(fault, sorted(ids)) for fault, ids in faults.items() if ids]
+    reasons = [describe_images(fault, sorted(ids)) for fault, ids in faults.items() if ids]
+    reasons += [describe_repeated(repeated)] if repeated else []
     if not reasons and OK not in rows["status"].to_pylist():
         return "no image was scored"
     return "; ".join(reasons)
@@ -76,7 +94,13 @@ def _failures(rows: pa.Table) -> dict[str, list[str]]:
     return failures
 
 
-def _describe(fault: str, image_ids: list[str]) -> str:
+def describe_repeated(groups: Sequence[tuple[str, ...]]) -> str:
+    """`duplicate content: a = b, c = d = e and 7 more`"""
+    more = f" and {len(groups) - 3:,} more" if len(groups) > 3 else ""
+    return f"duplicate content: {', '.join(' = '.join(group) for group in groups[:3])}{more}"
+
+
+def describe_images(fault: str, image_ids: Sequence[str]) -> str:
     """`2 images missing (ILSVRC2012_val_00000001, ILSVRC2012_val_00000293)`"""
     noun = "image" if len(image_ids) == 1 else "images"
     more = ", …" if len(image_ids) > 3 else ""

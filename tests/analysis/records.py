@@ -55,7 +55,16 @@ def run_of(
         protocol_name=protocol_name,
         protocol=protocol or spec.protocols[protocol_name],
         dataset=DatasetRecord(
-            "imagenet-val", "class folders", "/data/val", n, N_VAL, 1000, partial, "folder names", "d" * 64
+            "imagenet-val",
+            "class folders",
+            "/data/val",
+            n,
+            N_VAL,
+            1000,
+            partial,
+            "folder names",
+            "d" * 64,
+            "not verified",
         ),
         numerics=Numerics("cpu", "x86_64", "float32", False, 2, 16),
         complexity=complexity_of(spec),

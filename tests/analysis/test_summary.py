@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.results.predictions import NON_FINITE
-from repro.results.summary import summarise
+from repro.results.record import Summary
+from repro.results.summary import recount, summarise
 from tests.analysis.rows import rows_of
 
 
@@ -62,3 +63,17 @@ def test_an_empty_dataset_is_invalid():
 def test_valid_means_every_expected_image_exactly_once(scored, expected):
     summary = summarise(rows_of([0] * len(scored), ids=scored), expected)
     assert (summary.invalid == "") == (sorted(scored) == sorted(set(expected)) == sorted(expected) != [])
+
+
+@pytest.mark.parametrize(
+    ("ranks", "n_scored", "invalid"),
+    [([0, 0, 7], 3, ""), ([0, 0], 2, "2 rows for 3 images"), ([0, 0, 0, 0], 4, "4 rows for 3 images")],
+)
+def test_counts_are_the_rows_whatever_the_record_says(ranks, n_scored, invalid):
+    recounted = recount(Summary(3, 3, top1_correct=0, top5_correct=1), rows_of(ranks))
+    assert (recounted.n, recounted.n_scored, recounted.invalid) == (3, n_scored, invalid)
+    assert recounted.top1_correct == recounted.top5_correct == ranks.count(0)
+
+
+def test_a_recount_forgives_nothing():
+    assert recount(Summary(1, 1, 1, 1, invalid="1 image doubled (a)"), rows_of([0])).invalid

@@ -211,7 +211,7 @@ def test_weights_come_from_a_hub_and_then_from_the_cache(hub_folder: Path, tmp_p
     records = [json.loads(next((tmp_path / name).glob("*/run.json")).read_text()) for name in "ab"]
     for record in records:
         assert record["model"]["weights"]["revision"] == commit
-        assert record["model"]["weights"]["verified"] == "content hash of the hub"
+        assert record["model"]["weights"]["verified"] == "content hash of the hub, pinned on first use"
     assert records[0]["predictions_sha256"] == records[1]["predictions_sha256"]
 
 

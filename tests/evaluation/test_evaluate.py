@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 
 from repro.evaluation.evaluate import evaluate
 from repro.evaluation.plan import Request, plan_evaluation
+from repro.exceptions import StorageError
 from repro.results.record import RunRecord
-from repro.results.store import read_rows
+from repro.results.store import RunFolder, read_rows
 from tests.oracle import NAME, paint_folders, save_weights
 
 
@@ -21,9 +23,13 @@ class Watcher:
     def __init__(self, stop_after: int | None = None) -> None:
         self.stop_after = stop_after
         self.n_scored = self.n_kept = self.n_kept_before = 0
+        self.damaged_paths: list[Path] = []
 
     def begin(self, total: int, kept: int) -> None:
         self.n_kept_before = kept
+
+    def damaged(self, path: Path, reason: StorageError) -> None:
+        self.damaged_paths.append(path)
 
     def scored(self, n: int) -> None:
         self.n_scored += n
@@ -143,6 +149,24 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, requ
 
 def test_a_whole_run_is_not_repeated(request_: Request) -> None:
     first = run(request_)
+    again = Watcher()
+    assert run(request_, again) == first
+    assert again.n_scored == 0
+
+
+def test_a_run_another_process_has_just_finished_is_not_repeated(
+    request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends between the question whether the run is whole and the lock."""
+    first = run(request_)
+    finished = (request_.runs / first.run_id).rename(tmp_path / "finished")
+    locked = RunFolder.locked
+
+    def locked_too_late(folder: RunFolder) -> AbstractContextManager[None]:
+        shutil.copytree(finished, folder.path)
+        return locked(folder)
+
+    monkeypatch.setattr(RunFolder, "locked", locked_too_late)
     again = Watcher()
     assert run(request_, again) == first
     assert again.n_scored == 0

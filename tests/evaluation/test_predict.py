@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from repro.evaluation.loading import Facts
-from repro.evaluation.predict import score, to_rows
-from repro.specs import Sample
+from repro.evaluation.predict import predict, score, to_rows
+from repro.evaluation.preprocess import normalise
+from repro.specs import Protocol, Sample
 
 # Few distinct values, so that ties are the rule.
 LOGITS = arrays(np.float32, (3, 1000), elements=st.sampled_from([-2.0, 0.0, 1.5, 7.0]), fill=st.just(0.0))
 
 
+TIES = np.zeros((3, 1000), np.float32)
+BEATEN = np.linspace(0, 1, 3000, dtype=np.float32).reshape(3, 1000)
+
+
 @given(LOGITS, st.integers(0, 999))
+@example(TIES, 7)
+@example(BEATEN, 997)
 def test_rank_counts_the_classes_that_beat_the_true_one(logits: np.ndarray, label: int) -> None:
     scores = score(torch.from_numpy(logits), torch.full((3,), label))
     for i, row in enumerate(logits):
@@ -41,3 +48,14 @@ def test_logits_that_are_no_numbers_are_never_a_class() -> None:
     assert rows["status"].to_pylist() == ["ok", "non-finite logits", "non-finite logits"]
     assert rows["rank"].to_pylist() == [0, None, None]
     assert rows["top5"].to_pylist()[1:] == [None, None]
+
+
+def test_logits_are_the_networks_own_in_fp32() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Flatten(), torch.nn.Linear(8 * 36, 1000))
+    pixels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    protocol = Protocol(size_px=8, crop=1.0)
+    logits = predict(network, pixels, protocol)
+    with torch.no_grad():
+        expected = network(normalise(pixels, protocol))
+    assert expected.dtype == logits.dtype == torch.float32
+    assert torch.equal(logits, expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +14,10 @@ import pytest
 from repro.exceptions import Busy, StorageError, UsageError
 from repro.results.atomic import write_atomically
 from repro.results.predictions import OK, SCHEMA, read_predictions, to_bytes
+from repro.results.record import RunRecord, Summary
 from repro.results.runs import find_run, name_run, runs_folder
 from repro.results.store import RunFolder
+from tests.analysis.records import run_of
 
 IDS = [f"image_{i}" for i in range(40)]
 
@@ -30,6 +33,10 @@ def rows(ids: list[str] = IDS) -> pa.Table:
     }
     values |= {"top5": [3, 1, 2, 4, 5], "p_top5": [0.5, 0.2, 0.1, 0.05, 0.01], "p_label": 0.5, "rank": 0}
     return pa.Table.from_pylist([{"image_id": i, **values} for i in ids], SCHEMA)
+
+
+def record_of(folder: RunFolder) -> RunRecord:
+    return replace(run_of("efficientnet_lite0", 40, n=40), fingerprint=folder.fingerprint)
 
 
 @pytest.fixture
@@ -105,6 +112,49 @@ def test_a_run_that_came_to_nothing_leaves_no_folder(folder: RunFolder) -> None:
     with folder.locked():
         assert folder.path.is_dir()
     assert not folder.path.exists()
+
+
+def test_what_a_killed_process_left_half_written_is_swept(folder: RunFolder) -> None:
+    folder.write_shard(0, rows())
+    left = [folder.path / ".0123.tmp", folder.path / "shards" / ".4567.tmp"]
+    for path in left:
+        path.write_bytes(b"half")
+    with folder.locked():
+        assert not any(path.exists() for path in left)
+    assert folder.read_shard(0, IDS) is not None
+
+
+def test_shards_left_beside_a_finished_run_are_removed(folder: RunFolder) -> None:
+    """By a process killed between the record and the end."""
+    folder.finish(rows(), record_of(folder))
+    folder.write_shard(0, rows())
+    folder.tidy()
+    assert {path.name for path in folder.path.iterdir()} == {"predictions.parquet", "run.json", ".lock"}
+
+
+def test_a_finished_run_of_another_fingerprint_is_refused(folder: RunFolder) -> None:
+    """A folder's name holds but the fingerprint's beginning, and folders can be renamed."""
+    folder.finish(rows(), record_of(folder))
+    assert folder.is_whole()
+    with pytest.raises(StorageError, match="holds another run"):
+        RunFolder(folder.path, "e" * 64).is_whole()
+
+
+def test_an_old_record_never_stands_beside_new_rows(folder: RunFolder) -> None:
+    folder.finish(rows(), replace(record_of(folder), summary=Summary(40, 39, 0, 0, "1 image unreadable")))
+    folder.predictions_path.unlink()
+    folder.predictions_path.mkdir()  # so that the new rows cannot be written
+    with pytest.raises(StorageError):
+        folder.finish(rows(), record_of(folder))
+    assert folder.record() is None
+
+
+def test_a_record_changed_by_hand_is_refused(folder: RunFolder) -> None:
+    folder.finish(rows(), record_of(folder))
+    text = folder.record_path.read_text()
+    folder.record_path.write_text(text.replace('"seconds": 1.0', '"seconds": 1.5'))
+    with pytest.raises(StorageError, match="its SHA-256 differs"):
+        folder.record()
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -75,6 +75,24 @@ def test_another_protocol_is_not_comparable_and_says_where_it_differs():
     assert (row.top1_pct.measured, row.top1_pct.difference) == (Decimal("79.856"), None)
 
 
+@pytest.mark.parametrize(
+    ("name", "used"),
+    [
+        ("size_px", 288),
+        ("interpolation", "bilinear"),
+        ("crop_mode", "squash"),
+        ("mean", (0.5, 0.5, 0.5)),
+        ("std", (0.5, 0.5, 0.5)),
+    ],
+)
+def test_whatever_differs_in_a_protocol_forbids_to_compare(name, used):
+    wanted = find_model("poolformer_s24").protocols["authors"]
+    run = run_of("poolformer_s24", 40_147, protocol=replace(wanted, **{name: used}))
+    row = row_of("poolformer_s24", run)
+    assert row.verdict is Verdict.NOT_COMPARABLE
+    assert row.reason == f"protocol differs: {name} {used} instead of {getattr(wanted, name)}"
+
+
 def test_a_partial_run_is_never_a_match():
     row = row_of("deit_s", run_of("deit_s", 798, n=1000))
     assert row.verdict is Verdict.NOT_COMPARABLE

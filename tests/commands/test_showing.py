@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from repro.catalogue.models import load_models
+from repro.catalogue.models import find_model, load_models
+from repro.catalogue.tables import find_table
 from repro.commands import app
+from repro.results.runs import read_record
+from tests.analysis.records import with_summary
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -116,13 +119,12 @@ def test_what_cannot_be_meant_is_told(arguments: list[str], words: str, runs: Pa
 
 
 def test_numbers_come_from_the_rows_not_from_the_record(runs: Path, tmp_path: Path) -> None:
-    """A record edited by hand changes no number; damaged rows are refused."""
+    """A record that says otherwise changes no number; damaged rows are refused."""
     (source,) = runs.glob("efficientnet_lite0-*")
     copy = tmp_path / source.name
     copy.mkdir()
-    record = json.loads((source / "run.json").read_text())
-    record["summary"]["top1_correct"] = 20
-    (copy / "run.json").write_text(json.dumps(record))
+    record = with_summary(read_record(source / "run.json"), top1_correct=20)
+    (copy / "run.json").write_text(record.to_json())
     rows = (source / "predictions.parquet").read_bytes()
     (copy / "predictions.parquet").write_bytes(rows)
     table = json.loads(invoke("compare-table", "--runs", tmp_path, "--format", "json").stdout)

@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 
 from repro.datasets.class_folders import ClassFolders
+from repro.evaluation.canary import put_canary_first
 from repro.evaluation.evaluate import evaluate
 from repro.evaluation.plan import Request, plan_evaluation
 from repro.specs import Sample
 from tests.evaluation.test_evaluate import Watcher
 from tests.oracle import NAME, paint_folders, save_weights
 
-N_IMAGES, LAST = 300, 270
+N_IMAGES, N_FIRST_SHARD = 300, 256
 
 
 class EndsEarly(ClassFolders):
     """To torch's loader StopIteration from a dataset is the end of the data."""
 
     def read(self, sample: Sample) -> bytes:
-        if sample == self.samples[LAST]:
+        if sample == put_canary_first(self.samples, N_FIRST_SHARD)[-30]:
             raise StopIteration
         return super().read(sample)
 
@@ -32,7 +33,7 @@ def test_images_that_never_came_are_missing(workers: int, tmp_path: Path) -> Non
     request = Request(
         models=[NAME],
         runs=tmp_path / "runs",
-        data=paint_folders(tmp_path / "photos", range(N_IMAGES)),
+        data=paint_folders(tmp_path / "photos", range(0, N_IMAGES, 100), per_class=100),
         weights={NAME: save_weights(tmp_path / "oracle.safetensors")},
         device="cpu",
         batch_size=64,
@@ -42,5 +43,5 @@ def test_images_that_never_came_are_missing(workers: int, tmp_path: Path) -> Non
     own = {field.name: getattr(plan.dataset, field.name) for field in fields(plan.dataset)}
     (record,) = evaluate(replace(plan, dataset=EndsEarly(**own)), Watcher())
     assert record.status == "invalid"
-    assert (record.summary.n, record.summary.n_scored) == (N_IMAGES, 256)
+    assert (record.summary.n, record.summary.n_scored) == (N_IMAGES, N_FIRST_SHARD)
     assert record.summary.invalid.startswith("44 images missing (")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from filelock import FileLock
 
 from repro.exceptions import StorageError
 from repro.results.weights_lock import Pin, WeightsLock
@@ -88,3 +92,15 @@ def test_a_damaged_lock_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "weights.lock").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(StorageError, match=r"weights\.lock is damaged"):
         WeightsLock(tmp_path).find("a")
+
+
+def test_of_two_first_uses_at_once_one_decides(tmp_path: Path) -> None:
+    """The second has looked and found nothing while the first still writes."""
+    lock, first = WeightsLock(tmp_path), Pin("a" * 40, "a" * 64)
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(tmp_path / ".weights.lock"):
+            second = pool.submit(lock.add, LOCATION, Pin("b" * 40, "b" * 64))
+            time.sleep(0.3)
+            lock.path.write_text(json.dumps({LOCATION: asdict(first)}))
+        assert second.exception(timeout=30) is None
+    assert lock.find(LOCATION) == first

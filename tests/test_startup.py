@@ -17,7 +17,9 @@ VERBS = [command.name for command in app.registered_commands]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["models"], ["--version"], ["eval", "--help"]], ids=" ".join
+    "arguments",
+    [["--help"], ["models"], ["--version"], ["eval", "--help"], ["claims", "--runs", "nowhere"]],
+    ids=" ".join,
 )
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     child = f"""

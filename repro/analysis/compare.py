@@ -15,8 +15,17 @@ from repro.catalogue.tables import PrintedRow, PrintedTable
 from repro.results.record import Complexity, RunRecord
 from repro.specs import ModelSpec, Protocol
 
-TOKEN_MIXERS = ("convolution", "attention", "spatial MLP", "pooling")
-"""The groups of a comparison, in the paper's order."""
+TOKEN_MIXERS = (
+    "identity",
+    "random",
+    "convolution",
+    "attention",
+    "spatial MLP",
+    "pooling",
+    "convolution and attention",
+    "unknown",
+)
+"""The groups of a comparison, in the papers' order; `unknown` is that of models named `timm:…`."""
 
 NOT_IN_TABLE = "not in this table"
 

@@ -1,4 +1,4 @@
-"""The models: read from models.toml, found by any of their names, never by timm's moving defaults."""
+"""The models: read from models.toml and the papers' files, never by timm's moving defaults."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from repro.catalogue.papers import load_papers
 from repro.exceptions import UsageError
 from repro.specs import IMAGENET_MEAN, IMAGENET_STD, HubWeights, ModelSpec, PackageWeights, Protocol
 
@@ -19,9 +20,14 @@ TIMM_PREFIX = "timm:"
 
 @cache
 def load_models() -> tuple[ModelSpec, ...]:
-    """Every model of the catalogue, in the paper's order, the reference models last."""
+    """Every model of the catalogue, paper by paper in the papers' order, the reference models last."""
     text = files("repro.catalogue").joinpath("models.toml").read_text(encoding="utf-8")
-    return tuple(_model(entry) for entry in tomllib.loads(text)["model"])
+    entries = [
+        *tomllib.loads(text)["model"],
+        *(m for p in load_papers().values() for m in p.get("model", ())),
+    ]
+    models = (_model(entry) for entry in entries)
+    return tuple(sorted(models, key=lambda spec: isinstance(spec.weights, PackageWeights)))
 
 
 def _model(entry: Mapping[str, Any]) -> ModelSpec:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
+from repro.catalogue.entry import Entry
+from repro.catalogue.papers import load_papers
 from repro.exceptions import UsageError
-from repro.specs import Claim
+from repro.specs import COUNTERS, Claim
 
 QUANTITIES = ("params_m", "macs_g", "top1_pct")
+
+UNKNOWN = "?"
+"""Stands for a figure that a source printed and nobody here has seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedRow:
-    """A model's row: its name in the source, and a claim for each quantity.
+    """A model's row: its name in the source, and a claim for each quantity that the source prints.
 
     `superseded` says, by quantity, why the source's own later version prints another number.
     """
@@ -28,26 +30,34 @@ class PrintedRow:
     image_size_px: int
     claims: Mapping[str, Claim]
     superseded: Mapping[str, str]
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedTable:
-    """A table of a source; `macs_counter` is the convention its MACs follow."""
+    """A table of a source; `macs_counter` is the convention of its MACs, `short` stands in ids of claims."""
 
     name: str
     caption: str
     source: str
     macs_counter: str
     rows: tuple[PrintedRow, ...]
+    short: str = ""
+
+    @property
+    def place(self) -> str:
+        """`Table 2` of `Table 2: ImageNet-1K classification`."""
+        return self.caption.partition(":")[0]
 
 
 @cache
 def load_tables() -> dict[str, PrintedTable]:
-    """Every printed table by name: `paper`, `slide12`, `slide19`."""
-    folder = files("repro.catalogue.papers")
-    sources = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    tables = (t for f in sources for t in _tables(tomllib.loads(f.read_text(encoding="utf-8"))))
-    return {table.name: table for table in tables}
+    """Every printed table by name: `paper`, `slide12`, `slide19`, `baselines`, …"""
+    return {
+        table.name: table
+        for file, values in load_papers().items()
+        for table in build_tables(Entry(file, "head", values))
+    }
 
 
 def find_table(name: str) -> PrintedTable:
@@ -62,18 +72,41 @@ def find_table(name: str) -> PrintedTable:
     return tables[name]
 
 
-def _tables(paper: Mapping[str, Any]) -> Iterator[PrintedTable]:
-    for table in paper["table"]:
-        source = f"{paper['key']}, {table['caption'].partition(':')[0]}"
-        yield PrintedTable(
-            name=table["name"],
-            caption=table["caption"],
-            source=f"{paper['title']} ({paper['authors']}; {paper['version']})",
-            macs_counter=paper["macs_counter"],
-            rows=tuple(_row(row, source) for row in table["row"]),
-        )
+def build_tables(head: Entry) -> tuple[PrintedTable, ...]:
+    """The tables of a source's file.
+
+    Raises:
+        UsageError: something is missing or cannot be meant; file and entry are named.
+    """
+    return tuple(_table(head, table) for table in head.entries("table", "table", "name"))
 
 
-def _row(row: Mapping[str, Any], source: str) -> PrintedRow:
-    claims = {q: Claim(row["model"], q, Decimal(row[q]), source) for q in QUANTITIES}
-    return PrintedRow(row["model"], row["label"], row["image_size_px"], claims, row.get("superseded", {}))
+def _table(head: Entry, table: Entry) -> PrintedTable:
+    name, caption = table.text("name"), table.text("caption")
+    source = f"{head.text('key')}, {caption.partition(':')[0]}"
+    return PrintedTable(
+        name=name,
+        caption=caption,
+        source=f"{head.text('title')} ({head.text('authors')}; {head.text('version')})",
+        macs_counter=head.choice("macs_counter", COUNTERS),
+        rows=tuple(_row(row, source) for row in table.entries("row", f"table {name}, row", "model")),
+        short=table.text("short", name),
+    )
+
+
+def _row(row: Entry, source: str) -> PrintedRow:
+    size_px = row.whole_number("image_size_px")
+    printed = [quantity for quantity in QUANTITIES if row.has(quantity)]
+    if not printed:
+        raise row.refused(f"it prints none of {', '.join(QUANTITIES)}")
+    unknown = frozenset(quantity for quantity in printed if row.text(quantity) == UNKNOWN)
+    model = row.model("model")
+    claims = {q: Claim(model, q, _positive(row, q), source) for q in printed if q not in unknown}
+    return PrintedRow(model, row.text("label"), size_px, claims, row.mapping("superseded"), unknown)
+
+
+def _positive(row: Entry, quantity: str) -> Decimal:
+    number = row.number(quantity)
+    if number <= 0:
+        raise row.refused(f"{quantity!r} is {number:f}, and has to be positive")
+    return number

@@ -17,7 +17,7 @@ from repro.results.runs import list_runs, runs_folder
 from repro.specs import PROTOCOL_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from repro.reporting.table import Table
     from repro.results.record import Complexity, RunRecord
@@ -61,6 +61,9 @@ def complexity(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names from `repro models`; none: all.")
     ] = None,
+    by_counter: Annotated[
+        bool, typer.Option("--by-counter", help="A line a counter, with the sources that it agrees with.")
+    ] = False,
     form: FormatOption = Format.TERMINAL,
     runs: RunsOption = None,
 ) -> None:
@@ -73,8 +76,22 @@ def complexity(
     from repro.reporting.models import complexity_table
 
     specs = [find_model(name) for name in names] if names else [s for s in load_models() if s.timm_name]
-    write_table(complexity_table(count_complexities(specs, runs_folder(runs))), form)
+    counted = count_complexities(specs, runs_folder(runs))
+    write_table(_by_counter(specs, counted) if by_counter else complexity_table(counted), form)
     tell("next: repro compare-table")
+
+
+def _by_counter(specs: Iterable[ModelSpec], counted: Mapping[str, Complexity]) -> Table:
+    from repro.analysis.counters import lay_by_counter
+    from repro.catalogue.claim_files import load_sources
+    from repro.reporting.counters import by_counter_table
+
+    laid = [
+        lay_by_counter(spec.name, spec.label, counted[spec.name], load_sources())
+        for spec in specs
+        if spec.name in counted
+    ]
+    return by_counter_table(laid)
 
 
 def runs(form: FormatOption = Format.TERMINAL, folder: RunsOption = None) -> None:
@@ -92,7 +109,9 @@ def runs(form: FormatOption = Format.TERMINAL, folder: RunsOption = None) -> Non
 
 
 def compare_table(
-    table: Annotated[str, typer.Option(help="Which printed table: paper, slide12 or slide19.")] = "paper",
+    table: Annotated[
+        str, typer.Option(help="Which printed table: paper, table1, slide12, slide19, baselines, …")
+    ] = "paper",
     protocol: Annotated[
         str, typer.Option(help="authors: judged by the printed Top-1; timm: by what timm publishes.")
     ] = "authors",
@@ -121,7 +140,7 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
     printed = find_table(table)
     if protocol not in PROTOCOL_NAMES:
         raise UsageError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOL_NAMES)}")
-    records = [_recounted(record, folder) for record in list_runs(folder)]
+    records = finished_runs(folder)
     specs = [spec for row in printed.rows if (spec := find_model(row.model)).timm_name]
     counted = {record.model.name: record.complexity for record in records}
     comparison = compare(printed, records, counted | count_complexities(specs, folder), protocol)
@@ -132,6 +151,11 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
         write_table(comparison_table(comparison), Format(form))
     if comparison.command:
         tell(f"next: {comparison.command}")
+
+
+def finished_runs(folder: Path) -> list[RunRecord]:
+    """The records of the finished runs, with the counts that their rows give now."""
+    return [_recounted(record, folder) for record in list_runs(folder)]
 
 
 def _recounted(record: RunRecord, folder: Path) -> RunRecord:

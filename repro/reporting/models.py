@@ -14,7 +14,8 @@ from repro.specs import ModelSpec
 
 def models_table(specs: Sequence[ModelSpec]) -> Table:
     """Names, sizes, printed and published accuracy, and where the weights are."""
-    printed = {row.model: row.claims["top1_pct"].printed for row in find_table("paper").rows}
+    tables = (find_table("baselines"), find_table("paper"))
+    printed = {row.model: row.claims["top1_pct"].printed for table in tables for row in table.rows}
     published = published_by_timm()
     rows = tuple(
         (
@@ -46,7 +47,7 @@ def models_table(specs: Sequence[ModelSpec]) -> Table:
             Column("Note", "right", footnotes=True),
         ),
         groups=(Group("", rows),),
-        notes=("Params and MACs as counted (fvcore); Top-1 in %: printed by the paper, published by timm.",),
+        notes=("Params and MACs as counted (fvcore); Top-1 in %: printed by its paper, published by timm.",),
     )
 
 

@@ -12,6 +12,7 @@ from repro.catalogue.tables import find_table
 from tests.analysis.records import complexity_of, run_of, with_summary
 
 PAPER = find_table("paper")
+PAPERS_MIXERS = ("convolution", "attention", "spatial MLP", "pooling")
 COMPLEXITIES = {spec.name: complexity_of(spec) for spec in load_models() if spec.params}
 
 
@@ -23,15 +24,22 @@ def row_of(model, *runs, table=PAPER, complexities=COMPLEXITIES, protocol="autho
 def test_rows_stand_in_the_papers_order_group_by_group():
     comparison = compare_table(PAPER, [], {}, "authors")
     assert [row.model for row in comparison.rows] == [row.model for row in PAPER.rows]
-    assert tuple(comparison.groups) == TOKEN_MIXERS
+    assert tuple(comparison.groups) == PAPERS_MIXERS
     assert [len(rows) for rows in comparison.groups.values()] == [5, 8, 9, 5]
 
 
 def test_groups_keep_the_papers_order_whatever_the_tables():
     backwards = replace(PAPER, rows=PAPER.rows[::-1])
     comparison = compare_table(backwards, [], {}, "authors")
-    assert tuple(comparison.groups) == TOKEN_MIXERS
+    assert tuple(comparison.groups) == PAPERS_MIXERS
     assert comparison.rows[0].model == "rsb_resnet152"
+
+
+def test_the_second_papers_token_mixers_have_groups_too():
+    comparison = compare_table(find_table("baselines"), [], COMPLEXITIES, "authors")
+    mixers = ("identity", "random", "convolution", "pooling", "convolution and attention")
+    assert tuple(comparison.groups) == mixers
+    assert {spec.token_mixer for spec in load_models()} <= set(TOKEN_MIXERS)
 
 
 def test_a_whole_run_is_judged_by_the_printed_figure():

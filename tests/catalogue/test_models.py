@@ -8,7 +8,7 @@ from repro.catalogue.models import find_model, load_models
 from repro.exceptions import UsageError
 from repro.specs import HubWeights, Protocol
 
-# The paper's models for which timm has the weights, and the checkpoint that each must be.
+# The paper's models of which timm has the weights, and the checkpoint that each must be.
 TAGS = {
     "rsb_resnet18": "resnet18.a2_in1k",
     "rsb_resnet34": "resnet34.a2_in1k",
@@ -32,7 +32,7 @@ TAGS = {
 
 def test_every_checkpoint_is_the_one_named() -> None:
     from_the_hub = [spec for spec in load_models() if isinstance(spec.weights, HubWeights)]
-    assert {spec.name: spec.tag for spec in from_the_hub} == TAGS
+    assert TAGS.items() <= {spec.name: spec.tag for spec in from_the_hub}.items()
     for spec in from_the_hub:
         assert spec.timm_name == spec.tag
         assert spec.weights == HubWeights(f"timm/{spec.tag}")

@@ -67,5 +67,5 @@ def test_pixels_are_timms(protocol: Protocol) -> None:
 
 
 def test_every_protocol_of_the_catalogue_is_tried() -> None:
-    assert {p.size_px for p in PROTOCOLS} == {224, 240, 260}
-    assert {p.crop for p in PROTOCOLS} == {0.875, 0.882, 0.89, 0.9, 0.95}
+    assert {p.size_px for p in PROTOCOLS} == {224, 240, 260, 384}
+    assert {p.crop for p in PROTOCOLS} == {0.875, 0.882, 0.89, 0.9, 0.95, 1.0}

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
+import sysconfig
+import venv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+CHECKOUT = Path(__file__).parents[1]
 
 # The machine's load is nobody's fault.
 settings.register_profile("default", deadline=None)
@@ -41,3 +48,60 @@ def loopback_only() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", checked)
         yield
+
+
+@pytest.fixture(scope="session")
+def counted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs with the counts of every network of the first paper; each costs a second."""
+    from repro.catalogue.models import find_model
+    from repro.catalogue.tables import find_table
+    from repro.evaluation.complexity import count_complexity
+
+    folder = tmp_path_factory.mktemp("counted")
+    for row in find_table("paper").rows:
+        if (spec := find_model(row.model)).timm_name:
+            count_complexity(spec, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs of a fresh environment that holds the wheel.
+
+    What the wheel depends on is borrowed from this environment's site-packages by a .pth file, which
+    keeps the test off the network; the checkout itself is reached through no path there.
+    """
+    folder = tmp_path_factory.mktemp("elsewhere")
+    build = [sys.executable, "-m", "uv", "build", "--quiet", "--wheel", "--offline", "--no-build-isolation"]
+    subprocess.run([*build, "--out-dir", str(folder), str(CHECKOUT)], check=True)
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "venv")
+    python = folder / "venv" / "bin" / "python"
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
+    subprocess.run([*install, "--python", str(python), str(wheel)], check=True)
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = subprocess.run(
+        [python, "-c", where], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    (Path(packages) / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    return python.parent
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What `repro demo` printed, stdout and stderr as they came, and the folder of its runs."""
+
+    returncode: int
+    output: str
+    runs: Path
+
+
+@pytest.fixture(scope="session")
+def demo(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo of the installed wheel, run once for all who look at it."""
+    folder = tmp_path_factory.mktemp("demo")
+    program = [installed / "python", "-I", installed / "repro", "demo"]
+    ran = subprocess.run(
+        program, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return Demo(ran.returncode, ran.stdout, folder / "runs")

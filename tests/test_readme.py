@@ -14,6 +14,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from repro.commands import app
+from tests.conftest import Demo
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -35,18 +36,16 @@ def test_the_help_text_is_what_the_program_says() -> None:
     assert block_after("repro --help", text) == shown
 
 
-def test_the_demo_prints_what_is_shown_and_its_rows_give_its_numbers(tmp_path: Path) -> None:
-    program = [sys.executable, "-m", "repro", "demo", "--runs", str(tmp_path)]
-    ran = subprocess.run(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+def test_the_demo_prints_what_is_shown_and_its_rows_give_its_numbers(demo: Demo) -> None:
     shown = block_after("make demo", README.read_text(encoding="utf-8"))
-    said = {masked(line) for line in ran.stdout.splitlines()}
+    said = {masked(line) for line in demo.output.splitlines()}
     missing = [line for line in shown.splitlines() if line != "…" and masked(line) not in said]
     assert not missing, "\n".join(missing)
 
     lines = README.read_text(encoding="utf-8").split("```python\n", 1)[1].split("```", 1)[0]
     assert len(lines.strip().splitlines()) <= 12
     told = subprocess.run(
-        [sys.executable, "-c", lines, str(tmp_path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", lines, str(demo.runs)], capture_output=True, text=True, check=True
     )
     assert [line.split()[:2] for line in told.stdout.splitlines()] == [
         ["efficientnet_lite0", "90.000"],

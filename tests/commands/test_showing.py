@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +24,10 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def runs(counted_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Two real runs on the packaged photographs."""
     folder = tmp_path_factory.mktemp("runs")
+    shutil.copytree(counted_folder, folder, dirs_exist_ok=True)
     result = invoke("eval", "--models", "lite0,lite1", "--runs", folder, "--workers", "0")
     assert result.exit_code == 0, result.output
     yield folder
@@ -125,6 +127,7 @@ def test_what_cannot_be_meant_is_told(arguments: list[str], words: str, runs: Pa
 def test_numbers_come_from_the_rows_not_from_the_record(runs: Path, tmp_path: Path) -> None:
     """A record that says otherwise changes no number; damaged rows are refused."""
     (source,) = runs.glob("efficientnet_lite0-*")
+    shutil.copytree(runs / "complexity", tmp_path / "complexity")
     copy = tmp_path / source.name
     copy.mkdir()
     record = with_summary(read_record(source / "run.json"), top1_correct=20)

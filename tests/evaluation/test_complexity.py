@@ -21,9 +21,8 @@ COUNTABLE = [spec.name for spec in load_models() if spec.timm_name and spec.name
 
 
 @pytest.fixture(scope="module")
-def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Complexity]:
-    folder = tmp_path_factory.mktemp("runs")
-    return {name: count_complexity(find_model(name), folder) for name in COUNTABLE}
+def counted(counted_folder: Path) -> dict[str, Complexity]:
+    return {name: count_complexity(find_model(name), counted_folder) for name in COUNTABLE}
 
 
 @pytest.mark.parametrize("name", COUNTABLE)

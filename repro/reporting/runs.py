@@ -9,6 +9,7 @@ from repro.analysis.metrics import mistakes
 from repro.analysis.statistics import wilson_interval
 from repro.catalogue.classes import class_name
 from repro.reporting.table import Column, Group, Table
+from repro.results.manifest import NOT_VERIFIED
 from repro.results.record import RunRecord
 from repro.results.store import read_rows
 
@@ -86,6 +87,8 @@ def _remarks(record: RunRecord) -> list[str]:
         remarks.append(
             f"{n_failed:,} of {summary.n:,} images unreadable; counted as wrong, Top-1 is {of_all} %"
         )
+    if record.dataset.verified == NOT_VERIFIED:
+        remarks.append("images not verified against a manifest (repro doctor)")
     if record.model.weights.origin == "file":
         remarks.append(f"local weights {record.model.weights.location}, not pinned")
     return remarks

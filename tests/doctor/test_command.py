@@ -158,3 +158,14 @@ def test_a_damaged_manifest_is_told_before_any_model_runs(
     assert result.exit_code == 74, result.output
     assert "manifest damaged" in result.stderr
     assert f"rm {manifest}" in result.stderr
+
+
+def test_a_run_says_whether_a_manifest_vouches_for_its_images(
+    oracle: list[str], photos: Path, tmp_path: Path
+) -> None:
+    assert "images not verified" in invoke(*oracle).stdout
+    shutil.rmtree(tmp_path / "runs")
+    assert invoke("doctor", photos, "--runs", tmp_path / "runs").exit_code == 0
+    verified = invoke(*oracle)
+    assert verified.exit_code == 0, verified.output
+    assert "images not verified" not in verified.stdout

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
-from typing import Any
 
 import pytest
 
 from repro.specs import Protocol
+from tests.proof.protocols import OTHER
 
 AUTHORS = Protocol(size_px=224, crop=0.875)
-
-OTHER: dict[str, Any] = {
-    "size_px": 288,
-    "crop": 0.9,
-    "interpolation": "bilinear",
-    "mean": (0.5, 0.5, 0.5),
-    "std": (0.5, 0.5, 0.5),
-    "crop_mode": "squash",
-}
-"""Another value for every field."""
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Protocol)])

@@ -20,6 +20,7 @@ from repro.catalogue.claims import (
     RatioClaim,
     RoundingClaim,
     StatedClaim,
+    TwoModels,
     ValueClaim,
 )
 from repro.catalogue.entry import Entry
@@ -73,43 +74,43 @@ def _value(entry: Entry, shelf: Shelf) -> StatedClaim:
     )
 
 
-def _difference(entry: Entry, shelf: Shelf) -> StatedClaim:
+def _two_models(entry: Entry, shelf: Shelf) -> TwoModels:
+    """What a claim about one model beside another rests on."""
     quantity = _quantity(entry)
+    return {
+        "subject": shelf.row(entry, "subject", quantity),
+        "reference": shelf.row(entry, "reference", quantity),
+        "quantity": quantity,
+        "macs_counter": shelf.macs_counter,
+    }
+
+
+def _difference(entry: Entry, shelf: Shelf) -> StatedClaim:
     return DifferenceClaim(
         **_heading(entry, shelf),
-        subject=shelf.row(entry, "subject", quantity),
-        reference=shelf.row(entry, "reference", quantity),
-        quantity=quantity,
+        **_two_models(entry, shelf),
         stated=entry.number("stated"),
-        macs_counter=shelf.macs_counter,
     )
 
 
 def _ratio(entry: Entry, shelf: Shelf) -> StatedClaim:
-    quantity = _quantity(entry)
+    models = _two_models(entry, shelf)
     if entry.has("more_pct") == entry.has("fewer_pct"):
         raise entry.refused("a ratio states either 'more_pct' or 'fewer_pct'")
     more = entry.has("more_pct")
     return RatioClaim(
         **_heading(entry, shelf),
-        subject=shelf.row(entry, "subject", quantity),
-        reference=shelf.row(entry, "reference", quantity),
-        quantity=quantity,
+        **models,
         stated=entry.number("more_pct" if more else "fewer_pct"),
         more=more,
-        macs_counter=shelf.macs_counter,
     )
 
 
 def _near(entry: Entry, shelf: Shelf) -> StatedClaim:
-    quantity = _quantity(entry)
     return NearClaim(
         **_heading(entry, shelf),
-        subject=shelf.row(entry, "subject", quantity),
-        reference=shelf.row(entry, "reference", quantity),
-        quantity=quantity,
+        **_two_models(entry, shelf),
         within_pct=entry.number("within_pct"),
-        macs_counter=shelf.macs_counter,
     )
 
 

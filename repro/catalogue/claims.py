@@ -35,6 +35,15 @@ class StatedClaim:
     where: str
 
 
+class TwoModels(TypedDict):
+    """What a claim about one model beside another rests on."""
+
+    subject: PrintedRow
+    reference: PrintedRow
+    quantity: str
+    macs_counter: str
+
+
 class Heading(TypedDict):
     """What every claim begins with."""
 

@@ -7,6 +7,7 @@
     ├── InvalidRun             4  a run in which not every image was scored exactly once
     ├── Unavailable           69  the hub cannot be reached, or an optional package is not installed
     ├── StorageError          74  the disk is full, read-only or damaged
+    ├── ProcessLost           70  a loader process died or hangs; what was finished is kept
     └── Busy                  75  another process writes the same run
 
 A message is one line: what was wrong with its value, what would be right. `hint` is the next
@@ -44,6 +45,10 @@ class InvalidRun(ReproError):
 
 class Unavailable(ReproError):
     exit_code = 69
+
+
+class ProcessLost(ReproError):
+    exit_code = 70
 
 
 class StorageError(ReproError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,14 @@ from repro.datasets import Dataset
 from repro.datasets.decode import UnreadableImage, decode
 from repro.evaluation.preprocess import crop
 from repro.evaluation.shards import Batch
+from repro.exceptions import ProcessLost
 from repro.results.predictions import OK, UNREADABLE
 from repro.specs import Geometry, Sample
+
+SILENCE_SECONDS = 120
+"""How long a batch may take to load before its process is taken for hanging."""
+
+_LOST = re.compile(r"DataLoader (worker .*(killed by signal|exited unexpectedly)|timed out)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +76,30 @@ class BatchReader:
 
 
 def load_batches(reader: BatchReader, workers: int) -> Iterator[LoadedBatch]:
-    """The loaded batches in order, read ahead by `workers` processes (0: by this one, when asked for)."""
+    """The loaded batches in order, read ahead by `workers` processes (0: by this one, when asked for).
+
+    Raises:
+        ProcessLost: a loader process was killed, or has been silent for too long.
+    """
     loader: DataLoader[LoadedBatch] = DataLoader(
         reader,  # type: ignore[arg-type]  # any object with a length and items will do
         batch_size=None,
         num_workers=workers,
         collate_fn=_as_is,
         worker_init_fn=_leave_interrupts_to_the_parent,
+        timeout=SILENCE_SECONDS if workers else 0,
     )
-    return iter(loader)
+    try:
+        yield from loader
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        # A fault of the code in a loader process comes as the same types, with other words.
+        if not workers or (isinstance(error, RuntimeError) and not _LOST.search(str(error))):
+            raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ProcessLost(
+            f"a loader process is lost ({reason}), probably for want of memory; what was finished is kept",
+            hint="the same command with --workers 1, or --workers 0",
+        ) from error
 
 
 def _as_is(loaded: Any) -> Any:

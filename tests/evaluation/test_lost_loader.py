@@ -1,0 +1,46 @@
+"""A loader process that dies or hangs ends the evaluation with one line, not a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from repro.evaluation import loading
+from repro.evaluation.loading import load_batches
+from repro.exceptions import ProcessLost
+
+
+class Reader:
+    """Ten numbers for batches; the fifth meets with `accident`."""
+
+    def __init__(self, accident: str) -> None:
+        self.accident = accident
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> int:
+        if index == 5 and self.accident == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if index == 5 and self.accident == "hangs":
+            time.sleep(60)
+        if index == 5 and self.accident == "bug":
+            raise RuntimeError("a fault of the code")
+        return index
+
+
+@pytest.mark.parametrize(("accident", "words"), [("killed", ""), ("hangs", "timed out")])
+def test_a_lost_process_is_told(accident: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "SILENCE_SECONDS", 2)
+    with pytest.raises(ProcessLost, match=f"a loader process is lost .*{words}") as caught:
+        list(load_batches(Reader(accident), 1))  # type: ignore[arg-type]
+    assert caught.value.exit_code == 70
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_of_the_code_keeps_its_traceback(workers: int) -> None:
+    with pytest.raises(RuntimeError, match="a fault of the code"):
+        list(load_batches(Reader("bug"), workers))  # type: ignore[arg-type]

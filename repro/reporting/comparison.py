@@ -66,7 +66,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 def _cells(row: ComparedRow) -> tuple[str, ...]:
     return (
         row.label,
-        str(row.image_size_px),
+        "" if row.image_size_px is None else str(row.image_size_px),
         _printed(row.params_m.printed),
         _rounded(row.params_m.measured),
         _printed(row.macs_g.printed),

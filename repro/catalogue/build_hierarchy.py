@@ -68,9 +68,7 @@ def _synset(line: str) -> tuple[str, Synset]:
     lemmas = tuple(word.replace("_", " ") for word in rest[:end_of_words:2])
     pointers = rest[end_of_words + 1 :]
     parents = tuple(
-        f"n{target}"
-        for kind, target in zip(pointers[::4], pointers[1::4], strict=False)
-        if kind == HYPERNYM
+        f"n{target}" for kind, target in zip(pointers[::4], pointers[1::4], strict=False) if kind == HYPERNYM
     )
     return f"n{offset}", Synset(lemmas, parents, _definition(gloss))
 

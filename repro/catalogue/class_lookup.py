@@ -32,7 +32,7 @@ def find_class(text: str) -> ImageNetClass:
     if len(found) == 1:
         return found[0]
     if found:
-        listed = ", ".join(f"{c.index} {c.name} ({c.wnid})" for c in found)
+        listed = " or ".join(_named(c.index) for c in found)
         raise UsageError(f"{text!r} is {len(found)} classes: {listed}; say which by its number or wnid")
     raise UsageError(f"unknown class {text!r}; {_instead_of_class(key)}")
 
@@ -52,7 +52,7 @@ def find_superclass(text: str) -> Node:
     if len(found) == 1:
         return found[0]
     if found:
-        listed = ", ".join(f"{node.wnid} {_described(node)}" for node in found)
+        listed = " or ".join(f"{node.wnid} {_described(node)}" for node in found)
         raise UsageError(f"{text!r} is {len(found)} super-classes: {listed}; say which by its wnid")
     raise UsageError(f"unknown super-class {text!r}; {_instead_of_superclass(key)}")
 
@@ -96,7 +96,9 @@ def _instead_of_superclass(key: str) -> str:
     classes = [index_by_wnid()[key]] if key in index_by_wnid() else _indices_called(key)
     if classes:
         parents = [load_hierarchy().nodes[_node(index).parents[0]].name for index in classes]
-        told = (f"{_named(index)}, a kind of {parent}" for index, parent in zip(classes, parents, strict=True))
+        told = (
+            f"{_named(index)}, a kind of {parent}" for index, parent in zip(classes, parents, strict=True)
+        )
         return f"it is a class: {' or '.join(told)}"
     near = difflib.get_close_matches(key, _superclasses_by_lemma(), n=3, cutoff=0.7)
     if near:
@@ -121,7 +123,7 @@ def _node(index: int) -> Node:
 
 def _described(node: Node) -> str:
     n_classes = len(load_hierarchy().classes_under(node.wnid))
-    return f"{', '.join(node.lemmas[:2])}, of {n_classes} class{'es' if n_classes > 1 else ''}"
+    return f"{', '.join(node.lemmas[:2])} ({n_classes} class{'es' if n_classes > 1 else ''})"
 
 
 @cache

@@ -1,8 +1,8 @@
-"""How large what a class names is in the world: its longest side, estimated; not measured, from no source.
+"""How large the thing is that a class names: its longest side in the world, an estimate.
 
-The 1000 estimates in sizes.csv are one person's kind of general knowledge, good to about one bin of half a
-decade (a factor of 3.2): enough to ask whether two classes that a model confuses differ in size by an
-order of magnitude, and no more. The limits:
+The 1000 estimates in sizes.csv are from general knowledge: nothing was measured, no source consulted. They
+are good to about one bin of half a decade (a factor of 3.2): enough to ask whether two classes that a model
+confuses are of clearly different size, and no more. The limits:
 
 - It is the size of the thing, not of its image. How large something looks in a photograph depends on its
   distance, the lens and the crop, and none of these is known: a model sees no centimetres.

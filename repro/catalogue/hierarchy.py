@@ -54,13 +54,11 @@ class Hierarchy:
     def lowest_common_ancestor(self, a: int, b: int) -> Node:
         """The deepest node that both classes are a kind of; a class's own node where `a` is `b`.
 
-        Of several that are equally deep (as 38 classes have more than one parent) it is the one with the
-        shortest way from `a` over it to `b`, then the one with the lowest wnid.
+        Of several that are equally deep (a node may have more than one parent; 12 pairs of classes) it is
+        the one with the shortest way from `a` over it to `b`, then the one with the lowest wnid.
         """
         from_a, from_b = self._steps_up[a], self._steps_up[b]
-        wnid = min(
-            from_a.keys() & from_b.keys(), key=lambda w: (-self.depth(w), from_a[w] + from_b[w], w)
-        )
+        wnid = min(from_a.keys() & from_b.keys(), key=lambda w: (-self.depth(w), from_a[w] + from_b[w], w))
         return self.nodes[wnid]
 
     def pair_depth(self, a: int, b: int) -> int:

@@ -84,9 +84,9 @@ def _class_by_wnid(wnid: str) -> ImageNetClass:
 
 
 def _instead_of_class(key: str) -> str:
-    near = difflib.get_close_matches(key, {**_class_by_name(), **_classes_by_lemma()}, n=3, cutoff=0.7)
     if superclasses := _superclasses_by_lemma().get(key):
         return f"it is a super-class: {' or '.join(_described(node) for node in superclasses)}"
+    near = difflib.get_close_matches(key, {**_class_by_name(), **_classes_by_lemma()}, n=3, cutoff=0.7)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return "a class is given by its number, its wnid or any of its names in WordNet"

@@ -1,0 +1,61 @@
+"""The verb that lays runs beside each other, image by image: `repro compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro.commands.door import RunsOption, tell
+from repro.commands.show import Format, FormatWithJson, write_table
+from repro.exceptions import InvalidRun, UsageError
+from repro.results.runs import find_run, read_record, runs_folder
+
+
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN...", help="Ids from `repro runs`, their beginnings, or paths.")
+    ],
+    common: Annotated[
+        bool, typer.Option("--common", help="Compare on the images that both have, where they differ.")
+    ] = False,
+    bins: Annotated[bool, typer.Option("--bins", help="Also the bins of the calibration error.")] = False,
+    form: Annotated[
+        FormatWithJson, typer.Option("--format", help="Form of the tables.")
+    ] = FormatWithJson.TERMINAL,
+    folder: RunsOption = None,
+) -> None:
+    """Compare runs image by image.
+
+    Accuracy by ImageNet's and by ReaL's labels, calibration; and for every two runs the difference with its
+    interval, McNemar's exact test, corrected for the number of comparisons.
+
+    Example: repro compare poolformer_s24 deit_small
+    """
+    import json
+
+    from repro.analysis.run_metrics import compare_pairs, measure_run
+    from repro.reporting.paired import bins_table, comparison_json, metrics_table, pairs_table
+    from repro.results.store import read_rows
+
+    paths = [find_run(runs_folder(folder), name) for name in names]
+    records = {(record := read_record(path / "run.json")).run_id: record for path in paths}
+    if len(records) < 2:
+        raise UsageError(
+            f"only one run is named: {', '.join(records)}; it takes two or more", hint="repro runs"
+        )
+    for record in records.values():
+        if record.summary.invalid:
+            raise InvalidRun(f"{record.run_id} is INVALID: {record.summary.invalid}")
+    rows = {run_id: read_rows(path, records[run_id]) for run_id, path in zip(records, dict.fromkeys(paths), strict=True)}
+    pairs = compare_pairs(rows, common)
+    metrics = [measure_run(run_id, of_run) for run_id, of_run in rows.items()]
+    if form is FormatWithJson.JSON:
+        values = comparison_json(metrics, pairs)
+        typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        tables = [metrics_table(metrics, records), pairs_table(pairs), *([bins_table(metrics)] if bins else [])]
+        for table in tables:
+            write_table(table, Format(form))
+    tell(f"next: repro errors {' '.join(records)}")

@@ -1,0 +1,184 @@
+"""Runs beside each other: their metrics, every two of them image by image, their calibration; also as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+from repro.analysis.run_metrics import PairComparison, RunMetrics
+from repro.reporting.table import Column, Group, Table
+from repro.results.record import RunRecord
+
+SIGNIFICANT = 0.05
+
+
+def metrics_table(metrics: Sequence[RunMetrics], records: Mapping[str, RunRecord]) -> Table:
+    """One row a run."""
+    return Table(
+        title=f"{len(metrics)} runs",
+        columns=(
+            Column("Run"),
+            Column("Protocol", drop=4),
+            Column("Images", "right"),
+            Column("Top-1 (%)", "right"),
+            Column("95% interval", "right", drop=1),
+            Column("ReaL (%)", "right"),
+            Column("of images", "right", drop=2),
+            Column("Top-5 (%)", "right"),
+            Column("mean per class (%)", "right"),
+            Column("ECE (%)", "right"),
+            Column("NLL (nats)", "right"),
+        ),
+        groups=(Group("", tuple(_metrics_cells(m, records[m.run_id]) for m in metrics)),),
+        notes=(
+            "Top-1: of all images; mean per class: the mean of the classes' own; ReaL: right where the "
+            "prediction is one of an image's ReaL labels, of the images that have any.",
+            "ECE: expected calibration error, 15 bins; NLL: mean of -ln p(true class). "
+            "Empty: the run does not tell.",
+        ),
+    )
+
+
+def _metrics_cells(metrics: RunMetrics, record: RunRecord) -> tuple[str, ...]:
+    real = metrics.real
+    low, high = metrics.top1_interval
+    return (
+        metrics.run_id,
+        str(record.protocol or record.protocol_name),
+        f"{metrics.n:,}",
+        _percent(metrics.top1),
+        f"{100 * low:.2f}–{100 * high:.2f}",
+        _percent(Fraction(real.correct, real.n)) if real else "",
+        f"{real.n:,}" if real else "",
+        _percent(metrics.top5),
+        _percent(metrics.mean_class),
+        _percent(metrics.calibration_error),
+        "" if metrics.log_loss is None else f"{metrics.log_loss:.4f}",
+    )
+
+
+def pairs_table(pairs: Sequence[PairComparison]) -> Table:
+    """One row a pair; what is said of it is said in words."""
+    n_tests = len(pairs)
+    return Table(
+        title="Two models on the same images",
+        columns=(
+            Column("First"),
+            Column("Second"),
+            Column("Images", "right", drop=2),
+            Column("Difference (points)", "right"),
+            Column("95% interval", "right"),
+            Column("only first right", "right", drop=1),
+            Column("only second right", "right", drop=1),
+            Column("same prediction (%)", "right", drop=2),
+            Column("p", "right"),
+            *((Column("p corrected", "right"),) if n_tests > 1 else ()),
+            Column("Finding", colours={"no difference shown": "yellow"}),
+        ),
+        groups=(Group("", tuple(_pair_cells(pair, n_tests) for pair in pairs)),),
+        notes=(
+            "Difference: Top-1 of the first minus that of the second, with Newcombe's interval for paired "
+            "proportions; p: McNemar's exact test"
+            + (f", corrected for {n_tests} comparisons (Benjamini-Hochberg)." if n_tests > 1 else "."),
+        ),
+    )
+
+
+def _pair_cells(pair: PairComparison, n_tests: int) -> tuple[str, ...]:
+    counts, (low, high) = pair.counts, pair.interval
+    return (
+        pair.first,
+        pair.second,
+        f"{counts.n:,}",
+        _points(float(counts.difference)),
+        f"{_points(low)} to {_points(high)}",
+        f"{counts.only_first:,}",
+        f"{counts.only_second:,}",
+        _percent(counts.agreement),
+        p_text(pair.p),
+        *((p_text(pair.p_corrected),) if n_tests > 1 else ()),
+        finding(pair),
+    )
+
+
+def finding(pair: PairComparison) -> str:
+    """`first is better`, or that the images do not show which is."""
+    if pair.p_corrected >= SIGNIFICANT:
+        return "no difference shown"
+    return "first is better" if pair.counts.difference > 0 else "second is better"
+
+
+def bins_table(metrics: Sequence[RunMetrics]) -> Table:
+    """The bins behind the calibration error: what was promised and what was kept."""
+    return Table(
+        title="Calibration, by the probability of the predicted class",
+        columns=(
+            Column("Probability"),
+            Column("Images", "right"),
+            Column("mean probability (%)", "right"),
+            Column("Top-1 (%)", "right"),
+        ),
+        groups=tuple(
+            Group(
+                m.run_id,
+                tuple(
+                    (f"{b.low:.3f}–{b.high:.3f}", f"{b.n:,}", _percent(b.mean_p), _percent(b.accuracy))
+                    for b in m.bins
+                ),
+            )
+            for m in metrics
+            if m.bins
+        ),
+        notes=("Bins without images are left out.",),
+        grouped_by="Run",
+    )
+
+
+def comparison_json(metrics: Sequence[RunMetrics], pairs: Sequence[PairComparison]) -> dict[str, Any]:
+    """Counts as integers, accuracies and differences as fractions of one; null for what a run does not tell."""
+    return {
+        "runs": [
+            {
+                "run": m.run_id,
+                "n": m.n,
+                "top1": float(m.top1),
+                "top1_interval": list(m.top1_interval),
+                "top5": None if m.top5 is None else float(m.top5),
+                "mean_class": float(m.mean_class),
+                "real": asdict(m.real) if m.real else None,
+                "calibration_error": m.calibration_error,
+                "log_loss": m.log_loss,
+                "bins": None if m.bins is None else [asdict(b) for b in m.bins],
+            }
+            for m in metrics
+        ],
+        "pairs": [
+            {
+                "first": pair.first,
+                "second": pair.second,
+                **asdict(pair.counts),
+                "n": pair.counts.n,
+                "difference": float(pair.counts.difference),
+                "interval": list(pair.interval),
+                "p": pair.p,
+                "p_corrected": pair.p_corrected,
+                "finding": finding(pair),
+            }
+            for pair in pairs
+        ],
+    }
+
+
+def p_text(p: float) -> str:
+    """Three digits, or the power of ten where there are only zeros before them."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
+
+
+def _percent(fraction: Fraction | float | None) -> str:
+    return "" if fraction is None else f"{100 * float(fraction):.3f}"
+
+
+def _points(fraction: float) -> str:
+    return f"{100 * fraction:+.2f}"

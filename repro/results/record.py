@@ -43,7 +43,8 @@ class DatasetRecord:
     """Which images: `n_expected` is the size of the whole set, `partial` why this is not the whole set.
 
     `digest` is over the (image_id, sha256, label) of every row, `verified` names the manifest that
-    vouches for the images' bytes.
+    vouches for the images' bytes. `test_set` is the published set other than ImageNet val that they are
+    of, `classes` are the indices that the arg-max was taken over; empty: all 1000.
     """
 
     name: str
@@ -56,6 +57,8 @@ class DatasetRecord:
     labels: str
     digest: str
     verified: str
+    test_set: str = ""
+    classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +162,14 @@ class RunRecord:
 def _record(values: dict[str, Any]) -> RunRecord:
     """Builds the nested dataclasses; derived values (`status`, `protocol_hash`) are computed, not read."""
     del values["status"], values["protocol_hash"]
-    model, protocol = values["model"], values["protocol"]
+    model, protocol, dataset = values["model"], values["protocol"], values["dataset"]
     rgb = {name: tuple(protocol[name]) for name in ("mean", "std")}
     return RunRecord(
         **values
         | {
             "model": ModelRecord(**model | {"weights": WeightsRecord(**model["weights"])}),
             "protocol": Protocol(**protocol | rgb),
-            "dataset": DatasetRecord(**values["dataset"]),
+            "dataset": DatasetRecord(**dataset | {"classes": tuple(dataset.get("classes", ()))}),
             "numerics": Numerics(**values["numerics"]),
             "complexity": complexity_from(values["complexity"]),
             "summary": Summary(**values["summary"]),

@@ -24,6 +24,7 @@ class TestSet:
     """
 
     name: str
+    short: str
     title: str
     paper: str
     n_images: int

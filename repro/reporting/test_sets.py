@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from repro.analysis.test_sets import PROTOCOL_NAME, ComparedSet, SetComparison, SetRow
-from repro.analysis.verdict import MATCHES, REPRODUCED_POINTS, SAME_POINTS, Verdict
+from repro.analysis.test_sets import PROTOCOL_NAME, SetCell, SetComparison, SetRow
+from repro.analysis.verdict import REPRODUCED_POINTS, SAME_POINTS, Verdict
 from repro.catalogue.test_sets import TestSet
 from repro.reporting.figures import (
     COLOURS,
@@ -17,100 +17,107 @@ from repro.reporting.figures import (
 )
 from repro.reporting.table import Column, Group, Table
 
+SILENT = frozenset({Verdict.NOT_RUN, Verdict.SAME, Verdict.REPRODUCED, Verdict.NOT_PRINTED})
+"""Verdicts that the numbers beside them explain."""
+
 
 def sets_table(comparison: SetComparison) -> Table:
-    """A group a set, as five columns a set fit on no page; CSV has the set in a column of its own."""
+    """A row a model; a set has columns of what was measured where something ran on it."""
     return Table(
-        title=f"Other test sets, protocol {PROTOCOL_NAME}",
+        title=f"Other test sets: Top-1 (%), protocol {PROTOCOL_NAME}",
         columns=(
             Column("Model"),
-            Column("Top-1 (%) timm", "right"),
-            Column("Top-1 (%) measured", "right"),
-            Column("95% interval", "right", drop=1),
-            Column("n", "right"),
-            Column("Differs (points)", "right"),
-            Column("Verdict", colours=COLOURS),
-            Column("Top-5 (%) timm", "right", drop=2),
-            Column("Top-5 (%) measured", "right", drop=2),
-            Column("Differs (points)", "right", drop=2),
+            *(column for test_set in comparison.sets for column in _columns(comparison, test_set)),
             Column("Note", "right", footnotes=True),
         ),
         groups=tuple(
-            Group(_heading(compared.test_set), tuple(_cells(row) for row in compared.rows))
-            for compared in comparison.sets
+            Group(heading, tuple(_cells(comparison, row) for row in rows))
+            for heading, rows in comparison.groups.items()
         ),
         notes=tuple(_notes(comparison)),
-        grouped_by="Test set",
+        grouped_by="Token mixer",
     )
 
 
 def sets_json(comparison: SetComparison) -> dict[str, Any]:
-    """A row a model with its figures on every set; numbers as in the JSON of a printed table."""
-    by_model: dict[str, dict[str, Any]] = {}
-    for compared in comparison.sets:
-        for row in compared.rows:
-            known: dict[str, Any] = {"model": row.model, "label": row.label, "tag": row.tag, "test_sets": {}}
-            found = by_model.setdefault(row.model, known)["test_sets"]
-            found[compared.test_set.name] = _row_json(row, compared.test_set)
+    """A row a model with its figures on every set, Top-5 too; numbers as in the JSON of a printed table."""
     return {
         "table": "test-sets",
         "protocol": PROTOCOL_NAME,
         "counts": {str(verdict): n for verdict, n in comparison.counts.items()},
-        "test_sets": [_set_json(compared) for compared in comparison.sets],
-        "rows": list(by_model.values()),
+        "test_sets": [_set_json(test_set) for test_set in comparison.sets],
+        "rows": [
+            {
+                "model": row.model,
+                "label": row.label,
+                "group": row.group,
+                "tag": row.tag,
+                "test_sets": {s.name: _cell_json(row.cells[s.name], s) for s in comparison.sets},
+            }
+            for row in comparison.rows
+        ],
     }
 
 
-def _heading(test_set: TestSet) -> str:
-    """`ImageNet-A, 7,500 images, arg-max over its 200 classes`"""
-    if test_set.relabels:
-        return f"{test_set.title}, the {test_set.n_images:,} images of {test_set.relabels} that it labels"
-    choices = f"its {test_set.n_classes}" if test_set.classes else f"all {test_set.n_classes}"
-    return f"{test_set.title}, {test_set.n_images:,} images, arg-max over {choices} classes"
+def _columns(comparison: SetComparison, test_set: TestSet) -> list[Column]:
+    """A terminal too narrow leaves out n, then differences, then verdicts; notes tell what is no match."""
+    measured = [
+        Column(f"{test_set.short} measured", "right"),
+        Column(f"{test_set.short} n", "right", drop=3),
+        Column(f"{test_set.short} differs", "right", drop=2),
+        Column(f"{test_set.short} verdict", drop=1, colours=COLOURS),
+    ]
+    published = [Column(f"{test_set.short} timm", "right")] if test_set.published else []
+    return [*published, *(measured if comparison.has_runs(test_set) else [])]
 
 
-def _cells(row: SetRow) -> tuple[str, ...]:
-    return (
-        row.label,
-        printed_text(row.top1_pct.printed),
-        rounded_text(row.top1_pct.measured),
-        percent_interval(row.interval),
-        "" if row.n is None else str(row.n),
-        signed_text(row.top1_pct.difference),
-        str(row.verdict),
-        printed_text(row.top5_pct.printed),
-        rounded_text(row.top5_pct.measured),
-        signed_text(row.top5_pct.difference),
-        _remark(row),
-    )
+def _cells(comparison: SetComparison, row: SetRow) -> tuple[str, ...]:
+    cells = [row.label]
+    for test_set in comparison.sets:
+        cell = row.cells[test_set.name]
+        measured = [
+            rounded_text(cell.top1_pct.measured),
+            "" if cell.n is None else str(cell.n),
+            signed_text(cell.top1_pct.difference),
+            str(cell.verdict) if cell.shown else "",
+        ]
+        cells += [printed_text(cell.top1_pct.printed)] if test_set.published else []
+        cells += measured if comparison.has_runs(test_set) else []
+    remarks = (_remark(test_set, row.cells[test_set.name]) for test_set in comparison.sets)
+    return (*cells, "; ".join(filter(None, remarks)))
 
 
-def _remark(row: SetRow) -> str:
-    """What the numbers of a row do not say themselves."""
-    if row.verdict in (Verdict.NOT_COMPARABLE, Verdict.INVALID) or not row.runnable:
-        return row.top1_pct.reason
-    if row.verdict in MATCHES and row.top5_pct.verdict is Verdict.DIFFERENT:
-        return f"Top-5 is {row.top5_pct.reason}"
-    return ""
+def _remark(test_set: TestSet, cell: SetCell) -> str:
+    """`A: NOT COMPARABLE, 100 of 7,500 images, 63 of 200 classes (95% interval 12.11–26.23)`"""
+    if cell.verdict in SILENT:
+        return ""
+    interval = f" (95% interval {percent_interval(cell.interval)})" if cell.interval else ""
+    return f"{test_set.short}: {cell.verdict}, {cell.top1_pct.reason}{interval}"
 
 
 def _notes(comparison: SetComparison) -> list[str]:
-    notes = [
+    silent = [s.short for s in comparison.sets if not comparison.has_runs(s)]
+    return [
         comparison.statement,
-        f"SAME: Top-1 within {SAME_POINTS} points of the nearest value that rounds to the published one; "
-        f"REPRODUCED: within {REPRODUCED_POINTS}. Only runs on a whole set under protocol {PROTOCOL_NAME} "
-        "are judged.",
-        "Top-1 (%) timm, Top-5 (%) timm: what timm publishes for its checkpoints.",
-        *(f"{compared.test_set.title}: {compared.test_set.paper}." for compared in comparison.sets),
+        *([f"Nothing ran on: {', '.join(silent)}."] if silent else []),
+        f"SAME: within {SAME_POINTS} points of the nearest value that rounds to the published one; "
+        f"REPRODUCED: within {REPRODUCED_POINTS}. Only runs on the whole of a set under protocol "
+        f"{PROTOCOL_NAME} are judged, by what timm publishes for its checkpoints; Top-5 is in JSON.",
+        *(_describe(test_set) for test_set in comparison.sets),
     ]
-    rows = [row for compared in comparison.sets for row in compared.rows]
-    if any(row.verdict is Verdict.NOT_RUN and row.runnable for row in rows):
-        notes.append("NOT RUN without a note: can be run, and was not.")
-    return notes
 
 
-def _set_json(compared: ComparedSet) -> dict[str, Any]:
-    test_set = compared.test_set
+def _describe(test_set: TestSet) -> str:
+    """`A: ImageNet-A, 7,500 images, arg-max over its 200 classes; Hendrycks et al., …`"""
+    if test_set.relabels:
+        what = f"the {test_set.n_images:,} images of {test_set.relabels} that it labels, from the runs there"
+    else:
+        choices = f"its {test_set.n_classes}" if test_set.classes else f"all {test_set.n_classes}"
+        what = f"{test_set.n_images:,} images, arg-max over {choices} classes"
+    return f"{test_set.short}: {test_set.title}, {what}; {test_set.paper}."
+
+
+def _set_json(test_set: TestSet) -> dict[str, Any]:
     return {
         "name": test_set.name,
         "title": test_set.title,
@@ -120,14 +127,14 @@ def _set_json(compared: ComparedSet) -> dict[str, Any]:
     }
 
 
-def _row_json(row: SetRow, test_set: TestSet) -> dict[str, Any]:
+def _cell_json(cell: SetCell, test_set: TestSet) -> dict[str, Any]:
     return {
-        "verdict": str(row.verdict),
-        "reason": row.top1_pct.reason,
-        "top1_pct": figure_json(row.top1_pct),
-        "top5_pct": figure_json(row.top5_pct),
-        "n": row.n,
+        "verdict": str(cell.verdict),
+        "reason": cell.top1_pct.reason,
+        "top1_pct": figure_json(cell.top1_pct),
+        "top5_pct": figure_json(cell.top5_pct),
+        "n": cell.n,
         "n_expected": test_set.n_images,
-        "interval": row.interval and list(row.interval),
-        "run_id": row.run_id,
+        "interval": cell.interval and list(cell.interval),
+        "run_id": cell.run_id,
     }

@@ -60,14 +60,14 @@ def sets_json(comparison: SetComparison) -> dict[str, Any]:
 
 
 def _columns(comparison: SetComparison, test_set: TestSet) -> list[Column]:
-    """A terminal too narrow leaves out n, then differences, then verdicts; notes tell what is no match."""
+    """A narrow terminal leaves out n, then differences, verdicts, published figures; notes tell the rest."""
     measured = [
         Column(f"{test_set.short} measured", "right"),
-        Column(f"{test_set.short} n", "right", drop=3),
-        Column(f"{test_set.short} differs", "right", drop=2),
-        Column(f"{test_set.short} verdict", drop=1, colours=COLOURS),
+        Column(f"{test_set.short} n", "right", drop=4),
+        Column(f"{test_set.short} differs", "right", drop=3),
+        Column(f"{test_set.short} verdict", drop=2, colours=COLOURS),
     ]
-    published = [Column(f"{test_set.short} timm", "right")] if test_set.published else []
+    published = [Column(f"{test_set.short} timm", "right", drop=1)] if test_set.published else []
     return [*published, *(measured if comparison.has_runs(test_set) else [])]
 
 
@@ -100,6 +100,7 @@ def _notes(comparison: SetComparison) -> list[str]:
     return [
         comparison.statement,
         *([f"Nothing ran on: {', '.join(silent)}."] if silent else []),
+        "What is measured beside a published figure, without a note, is SAME or REPRODUCED.",
         f"SAME: within {SAME_POINTS} points of the nearest value that rounds to the published one; "
         f"REPRODUCED: within {REPRODUCED_POINTS}. Only runs on the whole of a set under protocol "
         f"{PROTOCOL_NAME} are judged, by what timm publishes for its checkpoints; Top-5 is in JSON.",

@@ -104,7 +104,8 @@ def eval_(
     )
     records = run_evaluation(request)
     show_outcome(records)
-    tell(f"next: repro compare-table{_runs_again(runs)}")
+    table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
+    tell(f"next: repro compare-table{table}{_runs_again(runs)}")
 
 
 def run_evaluation(request: Request) -> list[RunRecord]:

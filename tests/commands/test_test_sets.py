@@ -49,6 +49,7 @@ def test_a_part_of_imagenet_a(oracle: list[str], tmp_path: Path) -> None:
     )
     assert "PARTIAL: 10 of 7,500 images, 10 of 200 classes; not comparable" in result.stderr
     assert "imagenet-a: arg-max over its 200 classes" in result.stdout
+    assert "next: repro compare-table --table test-sets" in result.stderr
     (record,) = (tmp_path / "runs").glob("*/run.json")
     dataset = json.loads(record.read_text())["dataset"]
     assert (dataset["test_set"], tuple(dataset["classes"])) == ("imagenet-a", A)

@@ -148,7 +148,7 @@ class _Comparer:
             top1_pct=top1,
             n=run.summary.n_scored if run else None,
             n_expected=run.dataset.n_expected if run else None,
-            interval=interval_of(run) if run and top1.measured is not None else None,
+            interval=_interval(run) if run and top1.measured is not None else None,
             run_id=run.run_id if run else None,
             verdict=verdict,
             reason=reason,
@@ -302,5 +302,5 @@ def _why_partial(run: RunRecord, test_set: str) -> str:
     return ""
 
 
-def interval_of(run: RunRecord) -> tuple[float, float]:
+def _interval(run: RunRecord) -> tuple[float, float]:
     return wilson_interval(run.summary.top1_correct, run.summary.n_scored)

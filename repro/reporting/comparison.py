@@ -64,7 +64,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 def _cells(row: ComparedRow) -> tuple[str, ...]:
     return (
         row.label,
-        str(row.image_size_px),
+        "" if row.image_size_px is None else str(row.image_size_px),
         printed_text(row.params_m.printed),
         rounded_text(row.params_m.measured),
         printed_text(row.macs_g.printed),

@@ -67,7 +67,7 @@ def _run_cells(record: RunRecord) -> tuple[str, ...]:
     interval = () if invalid else wilson_interval(summary.top1_correct, summary.n_scored)
     return (
         record.run_id,
-        f"{record.protocol_name}: {record.protocol}",
+        f"{record.protocol_name}: {record.protocol}" if record.protocol else record.protocol_name,
         f"{summary.n_scored:,}",
         "INVALID" if invalid else _percent(summary.top1_correct, summary.n_scored),
         "–".join(f"{100 * end:.2f}" for end in interval),
@@ -89,15 +89,17 @@ def _remarks(record: RunRecord) -> list[str]:
         remarks.append(
             f"{n_failed:,} of {summary.n:,} images unreadable; counted as wrong, Top-1 is {of_all} %"
         )
-    if record.dataset.verified == NOT_VERIFIED:
+    if record.imported:
+        remarks.append(f"predictions imported from {record.model.weights.location}, not made here")
+    elif record.dataset.verified == NOT_VERIFIED:
         remarks.append("images not verified against a manifest (repro doctor)")
     if record.model.weights.origin == "file":
         remarks.append(f"local weights {record.model.weights.location}, not pinned")
     return remarks
 
 
-def _percent(correct: int, n: int) -> str:
-    return f"{100 * correct / n:.3f}"
+def _percent(correct: int | None, n: int) -> str:
+    return "" if correct is None else f"{100 * correct / n:.3f}"
 
 
 def _probability(value: float | None) -> str:

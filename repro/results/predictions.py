@@ -14,7 +14,8 @@
 | rank       | how many classes beat the true one (ties: the lower index first); top-k is `rank < k` |
 | image_mode | the file's own colour mode before it became RGB (`RGB`, `L`, `CMYK`, …)       |
 
-A row without a prediction has nulls from `precision` to `rank`.
+A row without a prediction has nulls from `precision` to `rank`. Imported rows leave null what they lack:
+`rank` is null there where `top5`, which may be shorter than five, does not list the true class.
 """
 
 from __future__ import annotations

@@ -15,12 +15,16 @@ from typing import Any, Literal
 from repro.exceptions import StorageError
 from repro.specs import Protocol, digest
 
-SCHEMA = 1
+SCHEMA = 2
+"""2: `protocol`, `numerics` and `complexity` are null in the record of imported predictions."""
+
+IMPORTED = "import"
+"""The origin of predictions that were not made here: what is kept as weights is the file they came in."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsRecord:
-    """Which weights: `origin` is `hub`, `package` or `file`; `verified` names what vouches for `sha256`."""
+    """Which weights: `origin` is `hub`, `package`, `file` or `import`; `verified` is what vouches."""
 
     origin: str
     location: str
@@ -96,25 +100,28 @@ class Summary:
     """Counts over the rows, recomputable from them alone; accuracies are these integers divided.
 
     `invalid` says why the run may not be believed (then no percentage is shown), else it is empty.
+    `top5_correct` is None where imported predictions list fewer than five classes.
     """
 
     n: int
     n_scored: int
     top1_correct: int
-    top5_correct: int
+    top5_correct: int | None
     invalid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
+    """All that decided a run's numbers; None where imported predictions do not tell."""
+
     run_id: str
     fingerprint: str
     model: ModelRecord
     protocol_name: str
-    protocol: Protocol
+    protocol: Protocol | None
     dataset: DatasetRecord
-    numerics: Numerics
-    complexity: Complexity
+    numerics: Numerics | None
+    complexity: Complexity | None
     summary: Summary
     environment: Mapping[str, str]
     code: Mapping[str, str | bool]
@@ -129,9 +136,16 @@ class RunRecord:
     def status(self) -> Literal["complete", "invalid"]:
         return "invalid" if self.summary.invalid else "complete"
 
+    @property
+    def imported(self) -> bool:
+        return self.model.weights.origin == IMPORTED
+
     def to_json(self) -> str:
         """The text of `run.json`: sorted, without NaN; `sha256` is that of all the other values."""
-        values = dataclasses.asdict(self) | {"status": self.status, "protocol_hash": self.protocol.hash}
+        values = dataclasses.asdict(self) | {
+            "status": self.status,
+            "protocol_hash": self.protocol.hash if self.protocol else None,
+        }
         values["sha256"] = digest(values)
         return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -162,20 +176,27 @@ class RunRecord:
 def _record(values: dict[str, Any]) -> RunRecord:
     """Builds the nested dataclasses; derived values (`status`, `protocol_hash`) are computed, not read."""
     del values["status"], values["protocol_hash"]
-    model, protocol, dataset = values["model"], values["protocol"], values["dataset"]
-    rgb = {name: tuple(protocol[name]) for name in ("mean", "std")}
+    model, numerics, complexity = values["model"], values["numerics"], values["complexity"]
+    dataset = values["dataset"]
     return RunRecord(
         **values
         | {
             "model": ModelRecord(**model | {"weights": WeightsRecord(**model["weights"])}),
-            "protocol": Protocol(**protocol | rgb),
+            "protocol": _protocol(values["protocol"]),
             "dataset": DatasetRecord(**dataset | {"classes": tuple(dataset.get("classes", ()))}),
-            "numerics": Numerics(**values["numerics"]),
-            "complexity": complexity_from(values["complexity"]),
+            "numerics": numerics and Numerics(**numerics),
+            "complexity": complexity and complexity_from(complexity),
             "summary": Summary(**values["summary"]),
             "arguments": tuple(values["arguments"]),
         }
     )
+
+
+def _protocol(values: dict[str, Any] | None) -> Protocol | None:
+    if values is None:
+        return None
+    rgb = {name: tuple(values[name]) for name in ("mean", "std")}
+    return Protocol(**values | rgb)
 
 
 def complexity_from(values: Mapping[str, Any]) -> Complexity:

@@ -31,7 +31,7 @@ def summarise(
     return Summary(
         n=len(expected_ids),
         n_scored=scored.num_rows,
-        top1_correct=count_correct(scored, 1),
+        top1_correct=count_correct(scored, 1) or 0,
         top5_correct=count_correct(scored, 5),
         invalid=_why_invalid(rows, expected_ids, allow_unreadable, changed, repeated),
     )
@@ -44,15 +44,30 @@ def recount(summary: Summary, rows: pa.Table) -> Summary:
     return Summary(
         n=summary.n,
         n_scored=scored.num_rows,
-        top1_correct=count_correct(scored, 1),
+        top1_correct=count_correct(scored, 1) or 0,
         top5_correct=count_correct(scored, 5),
         invalid=summary.invalid or doubt,
     )
 
 
-def count_correct(scored: pa.Table, k: int) -> int:
-    """How many scored rows have the true class among the best `k`."""
-    return int(pc.sum(pc.less(scored["rank"], k)).as_py() or 0)
+def hits(scored: pa.Table, k: int) -> pa.ChunkedArray | None:
+    """Whether each scored row has the true class among its best `k`; None where the rows do not tell.
+
+    A rank is null where an imported prediction does not list the true class: it is then beyond all that
+    it lists, which says nothing of the best `k` if it lists fewer.
+    """
+    beyond = pc.is_null(scored["rank"])
+    if k > 1 and pc.any(beyond).as_py():
+        n_listed = pc.fill_null(pc.list_value_length(scored["top5"].filter(beyond)), 0)
+        if pc.min(n_listed).as_py() < k:
+            return None
+    return pc.fill_null(pc.less(scored["rank"], k), False)
+
+
+def count_correct(scored: pa.Table, k: int) -> int | None:
+    """How many scored rows have the true class among the best `k`; None where the rows do not tell."""
+    correct = hits(scored, k)
+    return None if correct is None else int(pc.sum(correct).as_py() or 0)
 
 
 def _why_invalid(
@@ -84,13 +99,13 @@ def _why_invalid(
 def _failures(rows: pa.Table) -> dict[str, list[str]]:
     """The images without a usable prediction, by what is wrong with them."""
     failures: defaultdict[str, list[str]] = defaultdict(list)
-    columns = (rows[name].to_pylist() for name in ("image_id", "status", "rank"))
-    for image_id, status, rank in zip(*columns, strict=True):
+    columns = (rows[name].to_pylist() for name in ("image_id", "status", "rank", "top5"))
+    for image_id, status, rank, best in zip(*columns, strict=True):
         if status != OK:
             cause = status.partition(":")[0]
             failures[_FAULTS.get(cause, cause)].append(image_id)
-        elif rank is None:
-            failures["without a rank"].append(image_id)
+        elif rank is None and not best:
+            failures["without a prediction"].append(image_id)
     return failures
 
 

@@ -91,9 +91,9 @@ def test_images_without_a_prediction_count_neither_way():
     [
         (rows_of([]), "none of 0 images was scored"),
         (rows_of([0], statuses=["unreadable: cut"]), "none of 1 images was scored"),
-        (rows_of([0, None]), "1 of 2 scored images have no rank"),
+        (rows_of([0, None]), "1 of 2 scored images have no prediction"),
     ],
-    ids=["empty", "unreadable", "no rank"],
+    ids=["empty", "unreadable", "no prediction"],
 )
 def test_nothing_scored_is_an_error_not_zero(metric, rows, message):
     with pytest.raises(InvalidRun, match=message):

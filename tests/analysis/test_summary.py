@@ -31,7 +31,7 @@ FAULTS = {
         "2 images with non-finite logits (a, c)",
     ),
     "unheard-of status": (rows_of([0, 0], statuses=["ok", "lost: why"]), "ab", "1 image lost (b)"),
-    "no rank": (rows_of([0, None]), "ab", "1 image without a rank (b)"),
+    "no prediction": (rows_of([0, None]), "ab", "1 image without a prediction (b)"),
     "several": (rows_of([0, 0], ids=["a", "x"]), "ab", "1 image missing (b); 1 image not in the dataset (x)"),
 }
 

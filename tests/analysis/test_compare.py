@@ -119,6 +119,11 @@ def test_a_run_on_another_test_set_is_none_on_imagenet_val(test_set):
     assert row.top1_pct.difference is None
 
 
+def test_a_part_of_another_test_set_is_none_either():
+    row = row_of("deit_s", run_of("deit_s", 80, n=100, test_set="imagenet-a"))
+    assert (row.verdict, row.reason) == (Verdict.NOT_COMPARABLE, "another test set: imagenet-a")
+
+
 def test_a_run_on_another_data_set_is_none_either_even_where_it_does_not_say_so():
     run = run_of("deit_s", 39_900)
     other = replace(run, dataset=replace(run.dataset, name="objects"))

@@ -12,6 +12,7 @@ from repro.analysis.statistics import wilson_interval
 from repro.analysis.verdict import MATCHES, Figure, Verdict, judge_accuracy, judge_count
 from repro.catalogue.models import find_model, load_models, published_by_timm
 from repro.catalogue.tables import PrintedRow, PrintedTable
+from repro.datasets.dataset import IMAGENET_VAL
 from repro.results.record import Complexity, RunRecord
 from repro.specs import ModelSpec, Protocol
 
@@ -114,10 +115,10 @@ def _unlisted(names: Iterable[str], table: PrintedTable) -> list[str]:
     return sorted(others, key=lambda name: (position.get(name, len(position)), name))
 
 
-def eval_command(models: Sequence[str], protocol_name: str) -> str:
-    """The command that runs `models` under a protocol (`authors` is the default)."""
+def eval_command(models: Sequence[str], protocol_name: str, data: str = "IMAGENET") -> str:
+    """The command that runs `models` on `data` under a protocol (`authors` is the default)."""
     protocol = "" if protocol_name == "authors" else f" --protocol {protocol_name}"
-    return f"repro eval --models {','.join(models)} --data IMAGENET{protocol}"
+    return f"repro eval --models {','.join(models)} --data {data}{protocol}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class _Comparer:
     protocol_name: str
 
     def compare(self, row: PrintedRow, spec: ModelSpec, runs: Sequence[RunRecord]) -> ComparedRow:
-        run = _choose_run(runs, spec.protocols.get(self.protocol_name))
+        run = choose_run(runs, spec.protocols.get(self.protocol_name))
         complexity = self.complexities.get(spec.name) or (run.complexity if run else None)
         params = _compare_params(row, complexity)
         macs = self._compare_macs(row, complexity)
@@ -162,7 +163,7 @@ class _Comparer:
         spec = known.get(model.name) or ModelSpec(
             name=model.name, token_mixer=model.token_mixer, label=model.label, tag=model.timm_name
         )
-        run = _choose_run(runs, spec.protocols.get(self.protocol_name)) or runs[0]
+        run = choose_run(runs, spec.protocols.get(self.protocol_name)) or runs[0]
         protocol = run.protocol or spec.protocols.get(self.protocol_name)
         size_px = protocol.size_px if protocol else None
         row = PrintedRow(spec.name, spec.label, size_px, claims={}, superseded={})
@@ -197,7 +198,7 @@ class _Comparer:
         if run.summary.invalid or not run.summary.n_scored:
             return Figure(Verdict.INVALID, printed, reason=run.summary.invalid or "no image was scored")
         measured = Decimal(100 * run.summary.top1_correct) / run.summary.n_scored
-        if hindrance := _why_not_comparable(run, spec.protocols.get(self.protocol_name)):
+        if hindrance := why_not_comparable(run, spec.protocols.get(self.protocol_name)):
             return Figure(Verdict.NOT_COMPARABLE, printed, measured, reason=hindrance)
         if printed is None:
             return Figure(Verdict.NOT_PRINTED, None, measured, reason="no figure is printed for it")
@@ -250,13 +251,14 @@ def _notes(
     return tuple(notes)
 
 
-def _choose_run(runs: Sequence[RunRecord], protocol: Protocol | None) -> RunRecord | None:
-    """Of several runs the one that says most about the row."""
+def choose_run(runs: Sequence[RunRecord], protocol: Protocol | None, test_set: str = "") -> RunRecord | None:
+    """Of several runs the one that says most about the row; `test_set` as in `why_not_comparable`."""
 
-    def preference(run: RunRecord) -> tuple[bool, bool, bool, bool, int, str, str]:
+    def preference(run: RunRecord) -> tuple[bool, bool, bool, bool, bool, int, str, str]:
         return (
+            run.dataset.test_set == test_set,
             protocol in (None, run.protocol),
-            not _why_partial(run),
+            not _why_partial(run, test_set),
             not run.summary.invalid,
             not _is_local(run),
             run.summary.n_scored,
@@ -271,11 +273,12 @@ def _is_local(run: RunRecord) -> bool:
     return run.model.weights.origin == "file"
 
 
-def _why_not_comparable(run: RunRecord, protocol: Protocol | None) -> str:
+def why_not_comparable(run: RunRecord, protocol: Protocol | None, test_set: str = "") -> str:
+    """Why the run's accuracy is none on the whole of `test_set` (empty: ImageNet val) under `protocol`."""
     if run.protocol is None:
         return "imported predictions: the protocol that they were made under is not known"
     differing = _protocol_difference(run.protocol, protocol) if protocol else ""
-    return "; ".join(filter(None, (differing, _why_partial(run))))
+    return "; ".join(filter(None, (differing, _why_partial(run, test_set))))
 
 
 def _protocol_difference(used: Protocol, wanted: Protocol) -> str:
@@ -288,8 +291,12 @@ def _protocol_difference(used: Protocol, wanted: Protocol) -> str:
     return f"protocol differs: {', '.join(differing)}" if differing else ""
 
 
-def _why_partial(run: RunRecord) -> str:
+def _why_partial(run: RunRecord, test_set: str) -> str:
     """Why the run's images are not the whole set, each scored; empty when they are."""
+    if run.dataset.test_set != test_set:
+        return f"another test set: {run.dataset.test_set or run.dataset.name}"
+    if not test_set and run.dataset.name != IMAGENET_VAL:
+        return run.dataset.partial or f"another test set: {run.dataset.name}"
     if run.dataset.partial:
         return run.dataset.partial
     if run.summary.n != run.dataset.n_expected:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from repro.datasets.entries import VAL_IMAGE
+from repro.doctor.real import RealLabels
 from repro.exceptions import InvalidRun
 from repro.results.predictions import OK
 from repro.results.summary import hits
+from repro.specs import N_CLASSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,19 @@ class Mistake:
     predicted: int
     p_predicted: float | None
     p_label: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RealCount:
+    """How many of `n` scored images, all that have ReaL labels, are right; `n_without` have none."""
+
+    correct: int
+    n: int
+    n_without: int
+
+    @property
+    def accuracy(self) -> Fraction:
+        return Fraction(self.correct, self.n)
 
 
 def accuracy(rows: pa.Table, k: int = 1) -> Fraction:
@@ -46,6 +63,29 @@ def mean_class_accuracy(rows: pa.Table, k: int = 1) -> Fraction:
     classes = classes.group_by("label").aggregate([("hit", "sum"), ("hit", "count")])
     accuracies = [Fraction(c["hit_sum"], c["hit_count"]) for c in classes.to_pylist()]
     return sum(accuracies, Fraction()) / len(accuracies)
+
+
+def real_accuracy(rows: pa.Table, real: RealLabels, k: int = 1) -> RealCount:
+    """By ReaL's labels (Beyer et al. 2020): right if one of an image's best `k` classes is among them.
+
+    Raises:
+        InvalidRun: no scored image has such labels, or one that has lists fewer than `k` classes.
+    """
+    scored = rows.filter(pc.equal(rows["status"], OK))
+    ids = scored["image_id"].to_pylist()
+    images = np.array([int(i[-8:]) - 1 if VAL_IMAGE.fullmatch(i) else -1 for i in ids], dtype=np.int64)
+    inside = (images >= 0) & (images < len(real.labelled))
+    inside[inside] = real.labelled[images[inside]]
+    n = int(np.count_nonzero(inside))
+    if not n:
+        raise InvalidRun(f"no accuracy: none of {len(ids):,} scored images has ReaL labels")
+    best = scored["top5"].filter(pa.array(inside))
+    listed = pc.fill_null(pc.list_value_length(best), 0)
+    if pc.min(listed).as_py() < k:
+        raise InvalidRun(f"no Top-{k}: the predictions list fewer than {k} classes an image")
+    predicted = np.array([classes[:k] for classes in best.to_pylist()], dtype=np.int64)
+    seen = np.isin(images[inside][:, None] * N_CLASSES + predicted, real.images * N_CLASSES + real.classes)
+    return RealCount(correct=int(np.count_nonzero(seen.any(axis=1))), n=n, n_without=len(ids) - n)
 
 
 def mistakes(rows: pa.Table) -> list[Mistake]:

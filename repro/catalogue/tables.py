@@ -68,7 +68,7 @@ def find_table(name: str) -> PrintedTable:
     """
     tables = load_tables()
     if name not in tables:
-        raise UsageError(f"unknown table {name!r}; there are {', '.join(sorted(tables))}")
+        raise UsageError(f"unknown table {name!r}; there are {', '.join(sorted(tables))}, test-sets")
     return tables[name]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, TestSetOption, tell
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import DataRefused
 from repro.results.runs import runs_folder
@@ -22,6 +22,7 @@ def doctor(
         Path | None,
         typer.Option(help="Labels of a flat folder: a csv of name,label, or the ILSVRC2012 devkit's folder."),
     ] = None,
+    test_set: TestSetOption = None,
     form: FormatOption = Format.TERMINAL,
     runs: RunsOption = None,
 ) -> None:
@@ -37,13 +38,12 @@ def doctor(
     from repro.doctor.examine import examine
     from repro.reporting.findings import findings_table
 
-    dataset = open_dataset(data, labels)
+    dataset = open_dataset(data, labels, test_set)
     with ProgressBar() as watcher:
         examination = examine(dataset, runs_folder(runs), watcher)
     write_table(findings_table(examination, None if form is Format.CSV else 10), form)
-    options = "".join(
-        f" --{name} {shlex.quote(str(path))}" for name, path in (("labels", labels), ("runs", runs)) if path
-    )
+    given = {"labels": labels, "test-set": test_set, "runs": runs}
+    options = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value)
     where = shlex.quote(str(data))
     if examination.refused:
         raise DataRefused(

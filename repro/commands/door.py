@@ -21,6 +21,13 @@ RunsOption = Annotated[
     ),
 ]
 
+TestSetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Which published test set the images are a part of, where it is not recognised: imagenet-a, …"
+    ),
+]
+
 
 class _Verbs(TyperGroup):
     """Tells an error in one line on stderr, the next command below it; anything else is a bug, and seen."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.catalogue.test_sets import find_test_set
+from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, tell
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import runs_folder
 
@@ -25,7 +26,8 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         help="Class folders named by wnid, ILSVRC2012_val_*.JPEG in one folder, a tar of either, "
-        "or Parquet shards.  [default: photos20, 20 photographs of the foolbox package]",
+        "Parquet shards, or ImageNet-V2, -A, -R or -Sketch.  "
+        "[default: photos20, 20 photographs of the foolbox package]",
         show_default=False,
     ),
 ]
@@ -38,6 +40,7 @@ def eval_(
         Path | None,
         typer.Option(help="Labels of a flat folder: a csv of name,label, or the ILSVRC2012 devkit's folder."),
     ] = None,
+    test_set: TestSetOption = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Evaluate a class-balanced sample of this many images.")
     ] = None,
@@ -86,6 +89,7 @@ def eval_(
         runs=runs_folder(runs),
         data=data,
         labels=labels,
+        test_set=test_set,
         limit=limit,
         seed=seed,
         protocol_name=protocol,
@@ -100,23 +104,37 @@ def eval_(
     )
     records = run_evaluation(request)
     show_outcome(records)
-    tell(f"next: repro compare-table{_runs_again(runs)}")
+    table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
+    tell(f"next: repro compare-table{table}{_runs_again(runs)}")
 
 
 def run_evaluation(request: Request) -> list[RunRecord]:
     """Plans and evaluates under a progress bar, saying on stderr what is done."""
     from repro.commands.progress import ProgressBar
+    from repro.datasets.test_sets import resembled
     from repro.evaluation.plan import plan_evaluation
 
     plan = plan_evaluation(request)
     dataset = plan.dataset
     origin = "no --data given, so: " if request.data is None else f"{request.data}: "
     n_classes = len({sample.label for sample in dataset.samples})
-    tell(f"{origin}{dataset.kind}, {len(dataset.samples):,} images of {n_classes:,} classes")
+    known = f"{dataset.name}, " if dataset.published else ""
+    choices = f"its {dataset.n_choices}" if dataset.classes else f"all {dataset.n_choices}"
+    tell(
+        f"{origin}{known}{dataset.kind}, {len(dataset.samples):,} images of {n_classes:,} classes, "
+        f"arg-max over {choices}"
+    )
     if dataset.ignored:
         tell(f"ignored {dataset.ignored:,} entries that are no images")
     if dataset.partial:
         tell(f"PARTIAL: {dataset.partial}; not comparable with published figures")
+    if alike := resembled(dataset):
+        tell(
+            f"its classes are the {alike.n_classes} of {alike.title}, of {alike.n_images:,} images; "
+            f"--test-set {alike.name} takes the arg-max over them"
+        )
+    if dataset.test_set and (unclear := find_test_set(dataset.test_set).unclear):
+        tell(f"not comparable with published figures: {unclear}")
     from repro.evaluation.evaluate import evaluate
 
     with ProgressBar() as watcher:

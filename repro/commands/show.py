@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from repro.catalogue.models import find_model, load_models
 from repro.catalogue.tables import find_table
 from repro.commands.door import RunsOption, tell
-from repro.exceptions import UsageError
+from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import list_runs, runs_folder
 from repro.specs import PROTOCOL_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from repro.analysis.metrics import RealCount
+    from repro.analysis.test_sets import RealCounts
     from repro.reporting.table import Table
     from repro.results.record import Complexity, RunRecord
     from repro.specs import ModelSpec
+
+TEST_SETS = "test-sets"
+"""The one table of `compare-table` that no paper prints."""
 
 
 class Format(StrEnum):
@@ -110,11 +116,19 @@ def runs(form: FormatOption = Format.TERMINAL, folder: RunsOption = None) -> Non
 
 def compare_table(
     table: Annotated[
-        str, typer.Option(help="Which printed table: paper, table1, slide12, slide19, baselines, …")
+        str,
+        typer.Option(
+            help="Which printed table: paper, table1, slide12, slide19, baselines, …; or test-sets."
+        ),
     ] = "paper",
     protocol: Annotated[
-        str, typer.Option(help="authors: judged by the printed Top-1; timm: by what timm publishes.")
-    ] = "authors",
+        str | None,
+        typer.Option(
+            help="authors: judged by the printed Top-1; timm: by what timm publishes.  "
+            "[default: authors; timm for test-sets]",
+            show_default=False,
+        ),
+    ] = None,
     form: Annotated[
         FormatWithJson, typer.Option("--format", help="Form of the table.")
     ] = FormatWithJson.TERMINAL,
@@ -123,17 +137,18 @@ def compare_table(
     """Print the paper's table and what was measured.
 
     Every row has a verdict and its reason. Params and MACs are counted here where they have not
-    been yet; Top-1 comes from the runs.
+    been yet; Top-1 comes from the runs. test-sets has ImageNet-V2, -A, -R, -Sketch and ReaL's labels.
 
     Example: repro compare-table --table slide12 --format markdown
     """
-    show_comparison(table, protocol, runs_folder(folder), form)
+    if table == TEST_SETS:
+        show_test_sets(protocol, runs_folder(folder), form)
+    else:
+        show_comparison(table, protocol or "authors", runs_folder(folder), form)
 
 
 def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJson) -> None:
     """Counts what is not counted yet, compares, prints, and names the command that runs the rest."""
-    import json
-
     from repro.analysis.compare import compare_table as compare
     from repro.reporting.comparison import comparison_json, comparison_table
 
@@ -144,13 +159,55 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
     specs = [spec for row in printed.rows if (spec := find_model(row.model)).timm_name]
     counted = {record.model.name: record.complexity for record in records if record.complexity}
     comparison = compare(printed, records, counted | count_complexities(specs, folder), protocol)
-    if form is FormatWithJson.JSON:
-        text = json.dumps(comparison_json(comparison), indent=1, ensure_ascii=False, allow_nan=False)
-        typer.echo(text)
-    else:
-        write_table(comparison_table(comparison), Format(form))
+    _write(comparison_json(comparison), comparison_table(comparison), form)
     if comparison.command:
         tell(f"next: {comparison.command}")
+
+
+def show_test_sets(protocol: str | None, folder: Path, form: FormatWithJson) -> None:
+    """Lays what timm publishes for other test sets beside the runs on them."""
+    from repro.analysis.test_sets import PROTOCOL_NAME, compare_test_sets
+    from repro.reporting.test_sets import sets_json, sets_table
+
+    if protocol not in (None, PROTOCOL_NAME):
+        raise UsageError(
+            f"--protocol {protocol}: figures on other test sets are published by timm alone",
+            hint=f"repro compare-table --table {TEST_SETS}",
+        )
+    records = finished_runs(folder)
+    comparison = compare_test_sets(records, _real_counts(records, folder))
+    _write(sets_json(comparison), sets_table(comparison), form)
+    if comparison.command:
+        tell(f"next: {comparison.command}")
+
+
+def _real_counts(records: Iterable[RunRecord], folder: Path) -> RealCounts:
+    """What ReaL's labels say of each run on ImageNet val; nothing where they do not tell."""
+    from repro.analysis.metrics import real_accuracy
+    from repro.datasets.dataset import IMAGENET_VAL
+    from repro.doctor.real import load_real_labels
+    from repro.results.store import read_rows
+
+    real = load_real_labels()
+    counts: dict[str, dict[int, RealCount]] = {}
+    for record in records:
+        if real is None or record.dataset.name != IMAGENET_VAL or record.summary.invalid:
+            continue
+        rows = read_rows(folder / record.run_id, record, ["image_id", "status", "top5"])
+        for k in (1, 5):
+            with suppress(InvalidRun):
+                counts.setdefault(record.run_id, {})[k] = real_accuracy(rows, real, k)
+    return counts
+
+
+def _write(values: dict[str, Any], table: Table, form: FormatWithJson) -> None:
+    """Prints as JSON the values, in any other form the table."""
+    import json
+
+    if form is FormatWithJson.JSON:
+        typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        write_table(table, Format(form))
 
 
 def finished_runs(folder: Path) -> list[RunRecord]:

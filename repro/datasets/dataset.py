@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from repro.catalogue.test_sets import load_test_sets
 from repro.datasets.entries import VAL_IMAGE, image_stem
 from repro.exceptions import DataRefused
 from repro.specs import N_CLASSES, Sample, digest
@@ -26,8 +27,11 @@ class Dataset(ABC):
 
     `samples` stand in the order in which reading is sequential, each image id once. `root` is what was
     opened: opened again, with the same labels, it gives the same dataset. `ignored` counts the entries
-    that are none of ours by their name. `n_expected` is the size of the whole set: ImageNet val's, or
-    that before `limit`, which says in `sampled` what it did.
+    that are none of ours by their name. `n_expected` is the size of the whole set: ImageNet val's, that
+    of a published test set, or that before `limit`, which says in `sampled` what it did.
+
+    `test_set` is the published test set that this is (ImageNet-A, …), or a part of it; `classes` are the
+    indices, ascending, that the arg-max is taken over: empty, all 1000.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Dataset(ABC):
     ignored: int
     n_expected: int
     sampled: str = ""
+    test_set: str = ""
+    classes: tuple[int, ...] = ()
 
     @abstractmethod
     def read(self, sample: Sample) -> bytes:
@@ -63,7 +69,7 @@ class Dataset(ABC):
             raise DataRefused(f"duplicate: image {image_id} is {n} times in {root}")
         is_val = all(VAL_IMAGE.fullmatch(sample.image_id) for sample in samples)
         return cls(
-            name=IMAGENET_VAL if is_val else root.name,
+            name=IMAGENET_VAL if is_val else _own_name(root),
             kind=kind,
             root=root,
             samples=tuple(samples),
@@ -78,11 +84,25 @@ class Dataset(ABC):
         return digest([(s.image_id, s.path, s.label, s.size_bytes) for s in self.samples])
 
     @property
+    def published(self) -> bool:
+        """Whether its images are a published set's, which nobody here made."""
+        return self.name == IMAGENET_VAL or bool(self.test_set)
+
+    @property
+    def n_choices(self) -> int:
+        """How many classes the arg-max is taken over."""
+        return len(self.classes) or N_CLASSES
+
+    @property
     def partial(self) -> str:
-        """Why this is not the whole ImageNet validation set, in words; empty when it is."""
+        """Why this is not the whole of its test set (ImageNet val, if none other); empty when it is."""
         n = len(self.samples)
         images = f"{n:,} images" if n == self.n_expected else f"{n:,} of {self.n_expected:,} images"
         images += f" ({self.sampled})" if self.sampled else ""
+        if self.test_set:
+            n_classes = len({sample.label for sample in self.samples})
+            whole = n == self.n_expected and n_classes == self.n_choices
+            return "" if whole else f"{images}, {n_classes} of {self.n_choices} classes"
         if self.name != IMAGENET_VAL:
             return f"{images}, not the {VAL_IMAGES:,} of ImageNet val"
         per_class = Counter(sample.label for sample in self.samples)
@@ -91,6 +111,12 @@ class Dataset(ABC):
         if set(per_class.values()) != {VAL_IMAGES_PER_CLASS}:
             return f"{images}, but not {VAL_IMAGES_PER_CLASS} of each class"
         return ""
+
+
+def _own_name(root: Path) -> str:
+    """The name of a folder or file, which a set is recognised by its images to have, never by this."""
+    taken = {IMAGENET_VAL, *(test_set.name for test_set in load_test_sets())}
+    return f"unrecognised {root.name}" if root.name in taken else root.name
 
 
 def image_ids(paths: Sequence[str]) -> list[str]:

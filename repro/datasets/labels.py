@@ -10,11 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from repro.catalogue.classes import index_by_wnid
+from repro.catalogue.test_sets import TestSet, find_test_set
 from repro.datasets.entries import first_few, image_stem, is_wnid
 from repro.exceptions import DataRefused, UsageError
 from repro.specs import N_CLASSES
 
 FOLDER_NAMES = "folder names (wnid)"
+FOLDER_NUMBERS = "folder names (class number)"
 
 _GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 
@@ -52,14 +54,39 @@ def label_of_folder(name: str) -> int:
         return index
     if is_wnid(name):
         raise DataRefused(f"folder {name} is none of the {N_CLASSES} ImageNet-1k classes")
-    if name.isdecimal():
-        raise DataRefused(
-            f'folder "{name}" has a number for a name: its class would need a class map, '
-            "which is not supported yet; name class folders by wnid (n01440764)"
-        )
     raise DataRefused(
         f'folder "{name}" holds images but is no class; class folders are named by wnid (n01440764)'
     )
+
+
+def labels_of_folders(n_images: Mapping[str, int], test_set: TestSet | None) -> tuple[str, dict[str, int]]:
+    """Where the labels of class folders come from, and the class index of each; they hold `n_images`.
+
+    A number for a name means a class in ImageNet-V2 only: in the whole of it, or in what is given as a part.
+
+    Raises:
+        DataRefused: a name means no class.
+    """
+    numbers = [name for name in n_images if name.isdecimal()]
+    if not numbers:
+        return FOLDER_NAMES, {name: label_of_folder(name) for name in n_images}
+    if others := sorted(n_images.keys() - set(numbers)):
+        raise DataRefused(
+            f'folder "{numbers[0]}" has a number for a name, folder "{others[0]}" has not; '
+            "name all class folders by wnid (n01440764)"
+        )
+    labels = {str(index): index for index in range(N_CLASSES)}
+    if foreign := [f'"{name}"' for name in numbers if name not in labels]:
+        raise DataRefused(f"folder {first_few(foreign)}: the classes of ImageNet-V2 are numbered 0 … 999")
+    v2 = find_test_set("imagenet-v2")
+    if test_set is None and n_images != dict.fromkeys(labels, v2.per_class):
+        raise DataRefused(
+            f'{len(n_images):,} folders named by numbers ("{numbers[0]}", …) with {sum(n_images.values()):,} '
+            f"images: a number means a class in ImageNet-V2 only, which has 1000 folders of "
+            f"{v2.per_class} images each; name class folders by wnid (n01440764)",
+            hint="--test-set imagenet-v2-matched-frequency, if they are a part of that",
+        )
+    return FOLDER_NUMBERS, {name: labels[name] for name in n_images}
 
 
 def load_labels(source: Path) -> ImageLabels:

@@ -6,6 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
+from repro.catalogue.test_sets import TestSet, find_test_set
 from repro.datasets.class_folders import ClassFolders
 from repro.datasets.dataset import Dataset
 from repro.datasets.entries import first_few, is_wnid
@@ -16,6 +17,7 @@ from repro.datasets.parquet import ParquetShards
 from repro.datasets.photos20 import Photos20, find_photos
 from repro.datasets.shards import find_shards
 from repro.datasets.tar import TarArchive
+from repro.datasets.test_sets import place_in_test_set
 from repro.exceptions import DataRefused, UsageError
 
 _KINDS = "class folders (n01440764 …), ILSVRC2012_val_*.JPEG, *.parquet or a tar archive"
@@ -30,43 +32,52 @@ _PACKED = {
 """First bytes of compressed files, and what unpacks them."""
 
 
-def open_dataset(path: Path | None = None, labels: str | Path | None = None) -> Dataset:
+def open_dataset(
+    path: Path | None = None, labels: str | Path | None = None, test_set: str | None = None
+) -> Dataset:
     """The dataset at `path`; without one, the 20 photographs of the package `foolbox`.
 
-    `labels` is a CSV file (`name,label` or `name,wnid`) or the folder of ImageNet's devkit.
+    `labels` is a CSV file (`name,label` or `name,wnid`) or the folder of ImageNet's devkit. `test_set`
+    names the published set that the images are, or are a part of, where that cannot be recognised.
 
     Raises:
-        UsageError: there is no such path, or labels are given to a dataset that has its own.
-        DataRefused: its images or labels cannot be trusted, or it is none of the kinds known.
+        UsageError: there is no such path or test set, or labels are given to a dataset that has its own.
+        DataRefused: its images or labels cannot be trusted, or are not the test set's; or it is none of
+            the kinds known.
         Unavailable: the package of the photographs is not installed.
     """
+    known = None if test_set is None else find_test_set(test_set)
     try:
         given = None if labels is None else load_labels(Path(labels))
-        dataset = Photos20.open() if path is None else _open_path(path, given)
+        dataset = Photos20.open() if path is None else _open_path(path, given, known)
     except OSError as error:
         raise DataRefused(f"cannot read {error.filename or path}: {error.strerror or error}") from error
     if given is not None and dataset.labels_from != given.origin:
         raise UsageError(f"--labels is not needed: {dataset.root} has its own labels ({dataset.labels_from})")
+    if not isinstance(dataset, Photos20):
+        return place_in_test_set(dataset, known)
+    if known is not None:
+        raise UsageError(f"--test-set {known.name} needs its images: --data PATH")
     return dataset
 
 
-def _open_path(path: Path, labels: ImageLabels | None) -> Dataset:
+def _open_path(path: Path, labels: ImageLabels | None, test_set: TestSet | None) -> Dataset:
     # Not resolve(): the hub's cache holds links whose targets have hashes for names.
     root = Path(os.path.abspath(path))  # noqa: PTH100
     if root == find_photos():
         return Photos20.open()
     if root.is_dir():
-        return _open_folder(root, labels)
+        return _open_folder(root, labels, test_set)
     if root.exists():
-        return _open_file(root, labels)
+        return _open_file(root, labels, test_set)
     raise UsageError(f"no such file or folder: {path}")
 
 
-def _open_folder(root: Path, labels: ImageLabels | None) -> Dataset:
+def _open_folder(root: Path, labels: ImageLabels | None, test_set: TestSet | None) -> Dataset:
     places = {place: scan(place) for place in (root, root / "val") if place.is_dir()}
     for place, listing in places.items():
         if any(map(is_wnid, listing.folders)):
-            return ClassFolders.open(root, place)
+            return ClassFolders.open(root, place, test_set)
     if find_shards(root):
         return ParquetShards.open(root)
     for place, listing in places.items():
@@ -74,12 +85,12 @@ def _open_folder(root: Path, labels: ImageLabels | None) -> Dataset:
             return FlatFolder.open(root, place, labels)
     for place, listing in places.items():
         if any(scan(place / name).images for name in listing.folders):
-            return ClassFolders.open(root, place)  # which says what is wrong with the folders' names
+            return ClassFolders.open(root, place, test_set)  # by number, or it says what is wrong
     found = sorted(entry.name for entry in root.iterdir())
     raise DataRefused(f"{root} holds {first_few(found) or 'nothing'}; a dataset is {_KINDS}")
 
 
-def _open_file(path: Path, labels: ImageLabels | None) -> Dataset:
+def _open_file(path: Path, labels: ImageLabels | None, test_set: TestSet | None) -> Dataset:
     with path.open("rb") as file:
         head = file.read(512)
     for magic, command in _PACKED.items():
@@ -88,5 +99,5 @@ def _open_file(path: Path, labels: ImageLabels | None) -> Dataset:
     if head.startswith(b"PAR1") or path.suffix == ".parquet":
         return ParquetShards.open(path)
     if head[257:262] == b"ustar" or path.suffix == ".tar":
-        return TarArchive.open(path, labels)
+        return TarArchive.open(path, labels, test_set)
     raise DataRefused(f"{path} is neither a tar archive nor a Parquet file; a dataset is {_KINDS}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tarfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+from repro.catalogue.test_sets import TestSet
 from repro.datasets.dataset import Dataset, image_ids
-from repro.datasets.entries import is_hidden, is_image, is_wnid
-from repro.datasets.labels import FOLDER_NAMES, ImageLabels, label_of_folder, packaged_labels
+from repro.datasets.entries import VAL_IMAGE, image_stem, is_hidden, is_image, is_wnid
+from repro.datasets.labels import ImageLabels, labels_of_folders, packaged_labels
 from repro.exceptions import DataRefused
 from repro.specs import Sample
 
@@ -18,8 +20,8 @@ class TarArchive(Dataset):
     """Members are found by offset and read where they are: nothing is extracted, names are only labels."""
 
     @classmethod
-    def open(cls, path: Path, labels: ImageLabels | None) -> Self:
-        """Lists the images of the archive, in its order.
+    def open(cls, path: Path, labels: ImageLabels | None, test_set: TestSet | None = None) -> Self:
+        """Lists the images of the archive, in its order; they are said to be `test_set`'s.
 
         Raises:
             DataRefused: the archive is damaged or cut, an image has no label, or is there twice.
@@ -27,9 +29,10 @@ class TarArchive(Dataset):
         members, ignored = _list_images(path)
         paths = list(members)
         folders = [PurePosixPath(name).parent.name for name in paths]
-        if any(map(is_wnid, folders)):
-            kind, labels_from = "tar of class folders", FOLDER_NAMES
-            indices = [label_of_folder(folder) for folder in folders]
+        if any(map(is_wnid, folders)) or _are_numbered(paths, folders, labels):
+            kind = "tar of class folders"
+            labels_from, label_of = labels_of_folders(Counter(folders), test_set)
+            indices = [label_of[folder] for folder in folders]
         else:
             labels = labels or packaged_labels("flat tar")
             kind, labels_from = "flat tar", labels.origin
@@ -47,6 +50,12 @@ class TarArchive(Dataset):
         if len(data) < sample.size_bytes:
             raise OSError(f"archive ends early: {self.root}")
         return data
+
+
+def _are_numbered(paths: Sequence[str], folders: Sequence[str], labels: ImageLabels | None) -> bool:
+    """Whether the images lie in folders named by numbers, and their labels are to be had nowhere else."""
+    flat = labels is not None or any(VAL_IMAGE.fullmatch(image_stem(path)) for path in paths)
+    return not flat and any(folder.isdecimal() for folder in folders)
 
 
 def _list_images(path: Path) -> tuple[dict[str, tarfile.TarInfo], int]:

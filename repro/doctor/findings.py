@@ -35,9 +35,11 @@ class Finding:
 
 
 def count_finding(dataset: Dataset) -> Finding:
-    """Images and classes, against the 50 of each of 1000 classes that ImageNet val has."""
+    """Images and classes, against those of its test set: ImageNet val has 50 of each of 1000 classes."""
     n = len(dataset.samples)
     per_class = Counter(sample.label for sample in dataset.samples)
+    if dataset.test_set and not dataset.partial:
+        return Finding("images", "ok", f"{n:,} images of {len(per_class):,} classes, as {dataset.name} has")
     if not dataset.partial:
         text = f"{n:,} images, {VAL_IMAGES_PER_CLASS} of each of {len(per_class):,} classes"
         return Finding("images", "ok", text)
@@ -67,11 +69,10 @@ def decoding_finding(images: Sequence[ScannedImage]) -> Finding:
 
 
 def content_finding(repeated: Sequence[tuple[str, ...]], dataset: Dataset) -> Finding:
-    """Images with the same bytes: only ImageNet val itself may have such, as nobody here can rule it out."""
+    """Images with the same bytes: only a published set may have such, as nobody here can mend it."""
     if not repeated:
         return Finding("content", "ok", "no two images have the same bytes")
-    official = dataset.name == IMAGENET_VAL
-    return Finding("content", "note" if official else "refused", describe_repeated(repeated))
+    return Finding("content", "note" if dataset.published else "refused", describe_repeated(repeated))
 
 
 def manifest_finding(changed: Sequence[str], known: Manifest | None) -> Finding:

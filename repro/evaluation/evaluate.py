@@ -18,7 +18,6 @@ from itertools import chain
 import pyarrow as pa
 import torch
 
-from repro.datasets.dataset import IMAGENET_VAL
 from repro.evaluation.canary import check_canary, put_canary_first, reference_top1
 from repro.evaluation.complexity import count_complexity
 from repro.evaluation.environment import default_workers, describe_code, describe_environment, set_numerics
@@ -107,6 +106,7 @@ class _Evaluation:
             listing=self.plan.listing,
             numerics=self.numerics,
             environment=self.environment,
+            classes=self.dataset.classes,
         )
         name = name_run(candidate.spec.name, self.dataset.name, self.request.protocol_name, identity)
         return RunFolder(self.request.runs / name, identity)
@@ -150,7 +150,7 @@ class _Evaluation:
                 f"{run.candidate.spec.name}; try --batch-size {smaller}"
             ) from error
         samples = loaded.batch.samples
-        scores = score(logits, torch.tensor([sample.label for sample in samples]))
+        scores = score(logits, torch.tensor([sample.label for sample in samples]), self.dataset.classes)
         return to_rows(samples, loaded.facts, scores)
 
     def _finish(self, run: Run) -> None:
@@ -158,8 +158,8 @@ class _Evaluation:
         rows = gather(run.folder, self.shards)
         expected = [sample.image_id for sample in self.dataset.samples]
         changed = changed_images(rows, self.plan.manifest)
-        # Whether the official set has images twice cannot be known here; `repro doctor` notes it.
-        repeated = [] if self.dataset.name == IMAGENET_VAL else repeated_images(rows)
+        # A published set may have images twice, as ImageNet-Sketch has; `repro doctor` notes it.
+        repeated = [] if self.dataset.published else repeated_images(rows)
         spec, weights = run.candidate.spec, run.candidate.weights.record
         modes = Counter(mode for mode in rows["image_mode"].to_pylist() if mode)
         record = RunRecord(
@@ -196,6 +196,8 @@ class _Evaluation:
             labels=self.dataset.labels_from,
             digest=digest([list(row.values()) for row in identity]),
             verified=str(self.plan.manifest or NOT_VERIFIED),
+            test_set=self.dataset.test_set,
+            classes=self.dataset.classes,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from repro.results.predictions import SCHEMA
@@ -18,8 +18,12 @@ def fingerprint(
     listing: str,
     numerics: Numerics,
     environment: Mapping[str, str],
+    classes: Sequence[int] = (),
 ) -> str:
-    """Rows are kept, resumed from and reused under this digest only; `listing` is that of the samples."""
+    """Rows are kept, resumed from and reused under this digest only.
+
+    `listing` is that of the samples, `classes` what the arg-max is taken over; empty: all 1000.
+    """
     return digest(
         {
             "model": model,
@@ -30,4 +34,5 @@ def fingerprint(
             "environment": dict(environment),
             "rows": SCHEMA.to_string(),
         }
+        | ({"classes": list(classes)} if classes else {})
     )

@@ -27,6 +27,7 @@ class Request:
     runs: Path
     data: Path | None = None
     labels: Path | None = None
+    test_set: str | None = None
     limit: int | None = None
     seed: int = 0
     protocol_name: str = "authors"
@@ -75,7 +76,7 @@ def plan_evaluation(request: Request) -> Plan:
         raise UsageError(f"unknown protocol {request.protocol_name!r}; there are {', '.join(PROTOCOL_NAMES)}")
     specs = choose_models(request.models)
     _check_local_weights(request.weights, specs)
-    dataset = open_dataset(request.data, request.labels)
+    dataset = open_dataset(request.data, request.labels, request.test_set)
     if request.canary:
         refuse_wrong_order(dataset, request.labels)
     manifest = find_manifest(manifest_path(request.runs, dataset.name, dataset.listing))

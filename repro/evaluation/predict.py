@@ -35,14 +35,19 @@ def predict(network: torch.nn.Module, pixels: torch.Tensor, protocol: Protocol) 
     return logits.float().cpu()
 
 
-def score(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
+def score(logits: torch.Tensor, labels: torch.Tensor, classes: Sequence[int] = ()) -> Scores:
     """Top-5, probabilities and the rank of the true class; among equals the lower index comes first.
 
     Args:
         logits: `(b, 1000)`.
-        labels: `(b,)` int64.
+        labels: `(b,)` int64, of `classes`.
+        classes: what is chosen and ranked among, five at least; empty: all of them.
     """
     finite = torch.isfinite(logits).all(dim=1)
+    if classes:
+        outside = torch.ones(logits.shape[1], dtype=torch.bool)
+        outside[list(classes)] = False
+        logits = logits.masked_fill(outside, -torch.inf)
     probabilities = logits.softmax(dim=1)
     order = logits.sort(dim=1, descending=True, stable=True).indices
     top5 = order[:, :5]

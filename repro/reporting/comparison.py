@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from repro.analysis.compare import ComparedRow, Comparison
-from repro.analysis.verdict import REPRODUCED_POINTS, SAME_POINTS, Figure, Verdict
+from repro.analysis.verdict import REPRODUCED_POINTS, SAME_POINTS, Verdict
+from repro.reporting.figures import (
+    COLOURS,
+    figure_json,
+    percent_interval,
+    printed_text,
+    rounded_text,
+    signed_text,
+)
 from repro.reporting.table import Column, Group, Table
 
 EXPLAINED = {Verdict.NOT_COMPARABLE, Verdict.INVALID, Verdict.SUPERSEDED}
 """Verdicts whose reason the numbers beside them do not say."""
-
-COLOURS: dict[str, str] = {
-    Verdict.SAME: "green",
-    Verdict.REPRODUCED: "green",
-    Verdict.DIFFERENT: "bold red",
-    Verdict.INVALID: "bold red",
-    Verdict.NOT_COMPARABLE: "yellow",
-    Verdict.NOT_RUN: "dim",
-}
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -67,15 +65,15 @@ def _cells(row: ComparedRow) -> tuple[str, ...]:
     return (
         row.label,
         "" if row.image_size_px is None else str(row.image_size_px),
-        _printed(row.params_m.printed),
-        _rounded(row.params_m.measured),
-        _printed(row.macs_g.printed),
-        _rounded(row.macs_g.measured),
-        _printed(row.top1_pct.printed),
-        _rounded(row.top1_pct.measured),
-        _percent_interval(row.interval),
+        printed_text(row.params_m.printed),
+        rounded_text(row.params_m.measured),
+        printed_text(row.macs_g.printed),
+        rounded_text(row.macs_g.measured),
+        printed_text(row.top1_pct.printed),
+        rounded_text(row.top1_pct.measured),
+        percent_interval(row.interval),
         "" if row.n is None else str(row.n),
-        _signed(row.top1_pct.difference),
+        signed_text(row.top1_pct.difference),
         str(row.verdict),
         _remark(row),
     )
@@ -109,25 +107,6 @@ def _notes(comparison: Comparison) -> list[str]:
     return notes
 
 
-def _printed(value: Decimal | None) -> str:
-    return "" if value is None else f"{value:f}"
-
-
-def _rounded(value: Decimal | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
-def _signed(value: Decimal | None) -> str:
-    if value is None:
-        return ""
-    rounded = round(value, 3)
-    return f"{rounded:+}" if rounded else "0.000"
-
-
-def _percent_interval(interval: tuple[float, float] | None) -> str:
-    return f"{100 * interval[0]:.2f}–{100 * interval[1]:.2f}" if interval else ""
-
-
 def _row_json(row: ComparedRow) -> dict[str, Any]:
     return {
         "model": row.model,
@@ -138,25 +117,11 @@ def _row_json(row: ComparedRow) -> dict[str, Any]:
         "verdict": str(row.verdict),
         "reason": row.reason,
         "notes": list(row.notes),
-        "params_m": _figure_json(row.params_m),
-        "macs_g": _figure_json(row.macs_g),
-        "top1_pct": _figure_json(row.top1_pct),
+        "params_m": figure_json(row.params_m),
+        "macs_g": figure_json(row.macs_g),
+        "top1_pct": figure_json(row.top1_pct),
         "n": row.n,
         "n_expected": row.n_expected,
         "interval": row.interval and list(row.interval),
         "run_id": row.run_id,
     }
-
-
-def _figure_json(figure: Figure) -> dict[str, Any]:
-    return {
-        "printed": _number(figure.printed),
-        "measured": _number(figure.measured),
-        "difference": _number(figure.difference),
-        "verdict": str(figure.verdict),
-        "reason": figure.reason,
-    }
-
-
-def _number(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)

@@ -82,6 +82,8 @@ def _remarks(record: RunRecord) -> list[str]:
     if summary.invalid:
         return [summary.invalid]
     remarks = [f"partial: {record.dataset.partial}"] if record.dataset.partial else []
+    if record.dataset.classes:
+        remarks.append(f"{record.dataset.test_set}: arg-max over its {len(record.dataset.classes)} classes")
     if n_failed := summary.n - summary.n_scored:
         of_all = _percent(summary.top1_correct, summary.n)
         remarks.append(

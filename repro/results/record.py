@@ -47,7 +47,8 @@ class DatasetRecord:
     """Which images: `n_expected` is the size of the whole set, `partial` why this is not the whole set.
 
     `digest` is over the (image_id, sha256, label) of every row, `verified` names the manifest that
-    vouches for the images' bytes.
+    vouches for the images' bytes. `test_set` is the published set other than ImageNet val that they are
+    of, `classes` are the indices that the arg-max was taken over; empty: all 1000.
     """
 
     name: str
@@ -60,6 +61,8 @@ class DatasetRecord:
     labels: str
     digest: str
     verified: str
+    test_set: str = ""
+    classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +177,13 @@ def _record(values: dict[str, Any]) -> RunRecord:
     """Builds the nested dataclasses; derived values (`status`, `protocol_hash`) are computed, not read."""
     del values["status"], values["protocol_hash"]
     model, numerics, complexity = values["model"], values["numerics"], values["complexity"]
+    dataset = values["dataset"]
     return RunRecord(
         **values
         | {
             "model": ModelRecord(**model | {"weights": WeightsRecord(**model["weights"])}),
             "protocol": _protocol(values["protocol"]),
-            "dataset": DatasetRecord(**values["dataset"]),
+            "dataset": DatasetRecord(**dataset | {"classes": tuple(dataset.get("classes", ()))}),
             "numerics": numerics and Numerics(**numerics),
             "complexity": complexity and complexity_from(complexity),
             "summary": Summary(**values["summary"]),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from repro.catalogue.models import find_model
+from repro.catalogue.test_sets import find_test_set
 from repro.results.record import (
     Complexity,
     DatasetRecord,
@@ -32,18 +33,20 @@ def run_of(
     *,
     n: int = N_VAL,
     partial: str = "",
+    test_set: str = "",
     invalid: str = "",
     protocol: Protocol | None = None,
     protocol_name: str = "authors",
     origin: str = "hub",
     started: str = "2026-08-01T12:00:00+00:00",
 ) -> RunRecord:
-    """A run of a model of the catalogue; on fewer images than ImageNet val has, it says so."""
+    """A run of a model of the catalogue; on fewer images than ImageNet val or `test_set` has, it says so."""
     spec = find_model(model)
-    if n < N_VAL and not partial:
-        partial = f"{n:,} of {N_VAL:,} images, 1000 of 1000 classes"
+    n_expected = find_test_set(test_set).n_images if test_set else N_VAL
+    if n < n_expected and not partial:
+        partial = f"{n:,} of {n_expected:,} images, 1000 of 1000 classes"
     return RunRecord(
-        run_id=f"{spec.name}-imagenet-val-{protocol_name}-{started}",
+        run_id=f"{spec.name}-{test_set or 'imagenet-val'}-{protocol_name}-{started}",
         fingerprint="f" * 64,
         model=ModelRecord(
             spec.name,
@@ -55,16 +58,18 @@ def run_of(
         protocol_name=protocol_name,
         protocol=protocol or spec.protocols[protocol_name],
         dataset=DatasetRecord(
-            "imagenet-val",
+            test_set or "imagenet-val",
             "class folders",
             "/data/val",
             n,
-            N_VAL,
+            n_expected,
             1000,
             partial,
             "folder names",
             "d" * 64,
             "not verified",
+            test_set,
+            find_test_set(test_set).classes if test_set else (),
         ),
         numerics=Numerics("cpu", "x86_64", "float32", False, 2, 16),
         complexity=complexity_of(spec),

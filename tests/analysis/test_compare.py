@@ -9,6 +9,7 @@ from repro.analysis.compare import NOT_IN_TABLE, TOKEN_MIXERS, compare_table
 from repro.analysis.verdict import Verdict
 from repro.catalogue.models import find_model, load_models
 from repro.catalogue.tables import find_table
+from repro.catalogue.test_sets import find_test_set
 from tests.analysis.records import complexity_of, run_of, with_summary
 
 PAPER = find_table("paper")
@@ -108,6 +109,35 @@ def test_a_partial_run_is_never_a_match():
     assert (row.top1_pct.measured, row.top1_pct.difference, row.n) == (Decimal("79.8"), None, 1000)
     low, high = row.interval
     assert low < 0.798 < high
+
+
+@pytest.mark.parametrize("test_set", ["imagenet-a", "imagenet-sketch", "imagenet-v2"])
+def test_a_run_on_another_test_set_is_none_on_imagenet_val(test_set):
+    n = find_test_set(test_set).n_images
+    row = row_of("deit_s", run_of("deit_s", round(0.798 * n), n=n, test_set=test_set))
+    assert (row.verdict, row.reason) == (Verdict.NOT_COMPARABLE, f"another test set: {test_set}")
+    assert row.top1_pct.difference is None
+
+
+def test_a_part_of_another_test_set_is_none_either():
+    row = row_of("deit_s", run_of("deit_s", 80, n=100, test_set="imagenet-a"))
+    assert (row.verdict, row.reason) == (Verdict.NOT_COMPARABLE, "another test set: imagenet-a")
+
+
+def test_a_run_on_another_data_set_is_none_either_even_where_it_does_not_say_so():
+    run = run_of("deit_s", 39_900)
+    other = replace(run, dataset=replace(run.dataset, name="objects"))
+    assert row_of("deit_s", other).reason == "another test set: objects"
+
+
+@pytest.mark.parametrize(
+    "val", [run_of("deit_s", 800, n=1000), run_of("deit_s", 39_900, protocol_name="timm")]
+)
+def test_any_run_on_imagenet_val_says_more_than_one_on_another_set(val):
+    sketch = run_of(
+        "deit_s", 20_000, n=50_889, test_set="imagenet-sketch", started="2026-09-01T12:00:00+00:00"
+    )
+    assert row_of("deit_s", sketch, val).run_id == val.run_id
 
 
 def test_missing_images_are_seen_even_where_the_dataset_does_not_say_so():

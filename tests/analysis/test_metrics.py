@@ -1,15 +1,19 @@
 """The metrics against references that share no code with them."""
 
+import csv
 from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import recall_score, top_k_accuracy_score
+from timm.data import RealLabelsImagenet
 
-from repro.analysis.metrics import accuracy, mean_class_accuracy, mistakes
+from repro.analysis.metrics import RealCount, accuracy, mean_class_accuracy, mistakes, real_accuracy
+from repro.doctor.real import RealLabels, load_real_labels
 from repro.exceptions import InvalidRun
 from tests.analysis.rows import N_CLASSES, rows_of
 
@@ -111,3 +115,67 @@ def test_mistakes_without_probabilities_come_last():
         column, rows.schema.field(column), pa.array([None, [0.25]], rows.schema.field(column).type)
     )
     assert [(m.image_id, m.p_predicted) for m in mistakes(rows)] == [("b", 0.25), ("a", None)]
+
+
+REAL = RealLabels(
+    images=np.array([0, 0, 2, 3]),
+    classes=np.array([5, 6, 1, 9]),
+    labelled=np.array([True, False, True, True]),
+)
+
+
+def real_rows(*best, ids=None, statuses=None):
+    ids = ids or [f"ILSVRC2012_val_{i:08d}" for i in range(1, len(best) + 1)]
+    return pa.table(
+        {
+            "image_id": ids,
+            "status": statuses or ["ok"] * len(best),
+            "top5": pa.array(best, pa.list_(pa.int16())),
+        }
+    )
+
+
+def test_real_accuracy_takes_any_of_an_images_labels_and_leaves_out_images_without():
+    rows = real_rows([6, 1, 2, 3, 4], [6, 1, 2, 3, 4], [6, 1, 2, 3, 4], [1, 2, 3, 4, 5])
+    assert real_accuracy(rows, REAL) == RealCount(correct=1, n=3, n_without=1)
+    assert real_accuracy(rows, REAL, k=2) == RealCount(correct=2, n=3, n_without=1)
+    assert real_accuracy(rows, REAL).accuracy == Fraction(1, 3)
+
+
+def test_real_accuracy_of_what_was_not_scored_or_is_not_of_val():
+    rows = real_rows([5], None, [1], ids=["ILSVRC2012_val_00000001", "ILSVRC2012_val_00000003", "sketch_0"])
+    rows = rows.set_column(1, "status", pa.array(["ok", "unreadable: cut", "ok"]))
+    assert real_accuracy(rows, REAL) == RealCount(correct=1, n=1, n_without=1)
+    with pytest.raises(InvalidRun, match="none of 1 scored images has ReaL labels"):
+        real_accuracy(rows.slice(2), REAL)
+    with pytest.raises(InvalidRun, match="none of 0 scored images"):
+        real_accuracy(rows.slice(0, 0), REAL)
+    with pytest.raises(InvalidRun, match="no Top-5: the predictions list fewer than 5 classes"):
+        real_accuracy(rows, REAL, k=5)
+
+
+def test_an_image_beyond_the_fifty_thousand_has_no_labels():
+    rows = real_rows([5], [5], [5], ids=[f"ILSVRC2012_val_{n:08d}" for n in (0, 1, 50_001)])
+    assert real_accuracy(rows, REAL) == RealCount(correct=1, n=1, n_without=2)
+
+
+@pytest.mark.parametrize(("model", "correct"), [("ResNet50", 38_855), ("ViT", 39_337)])
+def test_real_accuracy_of_published_predictions(shared_data, model, correct):
+    """Against timm's own evaluator, which wants all 50,000, and against a loop."""
+    real = load_real_labels()
+    with (shared_data / "predictions" / f"{model}.csv").open() as file:
+        predicted = {row["file_name"]: int(row["predicted_class"]) for row in csv.DictReader(file)}
+    ids = [name.removesuffix(".JPEG") for name in predicted]
+    rows = real_rows(*([c] for c in predicted.values()), ids=ids)
+    assert real_accuracy(rows, real) == RealCount(correct, 46_837, 3163)
+
+    evaluator = RealLabelsImagenet(list(predicted), topk=(1,))
+    for start in range(0, 50_000, 5000):
+        labels = torch.tensor(list(predicted.values())[start : start + 5000])
+        evaluator.add_result(torch.nn.functional.one_hot(labels, 1000).float())
+    assert (sum(evaluator.is_correct[1]), len(evaluator.is_correct[1])) == (correct, 46_837)
+
+    some = dict(list(predicted.items())[:1000])
+    found = [c in evaluator.real_labels[n] for n, c in some.items() if evaluator.real_labels[n]]
+    part = RealCount(sum(found), len(found), 1000 - len(found))
+    assert real_accuracy(rows.slice(0, 1000), real) == part

@@ -61,7 +61,7 @@ def test_what_is_none_of_ours_is_ignored_and_counted(tmp_path: Path) -> None:
         ({}, ["holds nothing", "n01440764"]),
         ({"n01440764/note.txt": b""}, ["n01440764 holds no images"]),
         ({"n00000001/x.JPEG": b""}, ["n00000001", "none of the 1000"]),
-        ({"0/x.JPEG": b"", "1/x.JPEG": b""}, ['"0"', "class map", "not supported yet"]),
+        ({"0/x.JPEG": b"", "1/x.JPEG": b""}, ["2 folders named by numbers", '"0"', "wnid"]),
         ({"tench/x.JPEG": b""}, ['"tench"', "wnid"]),
         ({"n01440764/x.JPEG": b"", "extra/y.JPEG": b""}, ['"extra"']),
         ({"n01440764/x.JPEG": b"", "y.JPEG": b""}, ["y.JPEG", "beside the class folders"]),

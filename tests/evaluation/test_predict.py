@@ -59,3 +59,23 @@ def test_logits_are_the_networks_own_in_fp32() -> None:
         expected = network(normalise(pixels, protocol))
     assert expected.dtype == logits.dtype == torch.float32
     assert torch.equal(logits, expected)
+
+
+@given(LOGITS, st.sets(st.integers(0, 999), min_size=5, max_size=40), st.data())
+def test_among_some_classes_the_others_are_as_if_they_were_not_there(
+    logits: np.ndarray, chosen: set[int], data: st.DataObject
+) -> None:
+    classes = sorted(chosen)
+    label = data.draw(st.sampled_from(classes))
+    scores = score(torch.from_numpy(logits), torch.full((3,), label), classes)
+    alone = score(torch.from_numpy(logits[:, classes]), torch.full((3,), classes.index(label)))
+    assert scores.rank.tolist() == alone.rank.tolist()
+    assert scores.top5.tolist() == np.array(classes)[alone.top5].tolist()
+    np.testing.assert_allclose(scores.p_top5, alone.p_top5, rtol=1e-5)
+    np.testing.assert_allclose(scores.p_label, alone.p_label, rtol=1e-5)
+
+
+def test_a_logit_that_is_no_number_counts_wherever_it_stands() -> None:
+    logits = torch.zeros(1, 1000)
+    logits[0, 900] = float("nan")
+    assert score(logits, torch.tensor([3]), range(10)).finite.tolist() == [False]

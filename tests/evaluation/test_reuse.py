@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from repro.evaluation import checkpoints
 from repro.evaluation.evaluate import evaluate
 from repro.evaluation.fingerprint import fingerprint
 from repro.evaluation.plan import Plan, Request, plan_evaluation
+from repro.results.predictions import SCHEMA
 from repro.results.record import Numerics
-from repro.specs import ModelSpec, Protocol
+from repro.specs import ModelSpec, Protocol, digest
 from tests.evaluation.test_evaluate import Watcher
 from tests.oracle import NAME, Oracle, paint, save_weights
 
@@ -65,6 +66,22 @@ def test_so_is_the_layout_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module, "SCHEMA", module.SCHEMA.remove(0))
     assert fingerprint(**IDENTITY) != BASE
+
+
+def test_the_classes_are_in_it_only_where_they_are_restricted() -> None:
+    """What was evaluated before there were test sets keeps its fingerprint."""
+    as_ever = {
+        "model": "toy",
+        "weights": "0" * 64,
+        "protocol": IDENTITY["protocol"].hash,
+        "listing": "0" * 64,
+        "numerics": asdict(NUMERICS),
+        "environment": {"torch": "2.10"},
+        "rows": SCHEMA.to_string(),
+    }
+    assert digest(as_ever) == BASE == fingerprint(**IDENTITY, classes=())
+    restricted = {fingerprint(**IDENTITY, classes=classes) for classes in [(1, 2), (1, 3), (1, 2, 3)]}
+    assert len(restricted | {BASE}) == 4
 
 
 def other_weights(request: Request) -> Request:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from repro.exceptions import StorageError
 from repro.results.predictions import read_predictions, to_bytes
+from repro.results.record import RunRecord
 from repro.results.runs import read_record
 from repro.results.store import RunFolder, read_rows
+from repro.specs import digest
 from tests.analysis.records import run_of
 from tests.analysis.rows import rows_of
 
@@ -43,3 +46,13 @@ def test_the_rows_of_a_run_are_those_its_record_vouches_for(tmp_path: Path) -> N
     folder.predictions_path.write_bytes(to_bytes(rows_of([0, 0, 0, 0], labels=[3, 700, 5, 9])))
     with pytest.raises(StorageError, match="its SHA-256 differs"):
         read_rows(tmp_path, record)
+
+
+def test_a_record_from_before_there_were_test_sets_is_read() -> None:
+    record = run_of("deit_s", 2, n=4)
+    values = json.loads(record.to_json())
+    for name in ("test_set", "classes"):
+        del values["dataset"][name]
+    del values["sha256"]
+    values["sha256"] = digest(values)
+    assert RunRecord.from_json(json.dumps(values), Path("run.json")) == record

@@ -1,0 +1,52 @@
+"""Printed and measured figures as text, and as the numbers of JSON."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from repro.analysis.verdict import Figure, Verdict
+
+COLOURS: dict[str, str] = {
+    Verdict.SAME: "green",
+    Verdict.REPRODUCED: "green",
+    Verdict.DIFFERENT: "bold red",
+    Verdict.INVALID: "bold red",
+    Verdict.NOT_COMPARABLE: "yellow",
+    Verdict.NOT_RUN: "dim",
+}
+
+
+def printed_text(value: Decimal | None) -> str:
+    """With the digits of the print."""
+    return "" if value is None else f"{value:f}"
+
+
+def rounded_text(value: Decimal | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def signed_text(value: Decimal | None) -> str:
+    """A difference with its sign; zero has none."""
+    if value is None:
+        return ""
+    rounded = round(value, 3)
+    return f"{rounded:+}" if rounded else "0.000"
+
+
+def percent_interval(interval: tuple[float, float] | None) -> str:
+    return f"{100 * interval[0]:.2f}–{100 * interval[1]:.2f}" if interval else ""
+
+
+def figure_json(figure: Figure) -> dict[str, Any]:
+    return {
+        "printed": _number(figure.printed),
+        "measured": _number(figure.measured),
+        "difference": _number(figure.difference),
+        "verdict": str(figure.verdict),
+        "reason": figure.reason,
+    }
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.commands import claims, complexity, demo, doctor, evaluate, show
+from repro.commands import claims, complexity, demo, doctor, evaluate, plot, show
 from repro.commands.door import app
 
 __all__ = ["app", "main"]
@@ -12,6 +12,7 @@ app.command("doctor")(doctor.doctor)
 app.command("eval")(evaluate.eval_)
 app.command("fetch")(evaluate.fetch)
 app.command("compare-table")(show.compare_table)
+app.command("plot")(plot.plot)
 app.command("claims")(claims.claims)
 app.command("models")(show.models)
 app.command("complexity")(complexity.complexity)

@@ -42,6 +42,12 @@ class FormatWithJson(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Form of the table.")]
+TableOption = Annotated[
+    str, typer.Option(help="Which printed table: paper, table1, slide12, slide19, baselines, …")
+]
+ProtocolOption = Annotated[
+    str, typer.Option(help="authors: judged by the printed Top-1; timm: by what timm publishes.")
+]
 
 
 def models(form: FormatOption = Format.TERMINAL) -> None:
@@ -72,12 +78,8 @@ def runs(form: FormatOption = Format.TERMINAL, folder: RunsOption = None) -> Non
 
 
 def compare_table(
-    table: Annotated[
-        str, typer.Option(help="Which printed table: paper, table1, slide12, slide19, baselines, …")
-    ] = "paper",
-    protocol: Annotated[
-        str, typer.Option(help="authors: judged by the printed Top-1; timm: by what timm publishes.")
-    ] = "authors",
+    table: TableOption = "paper",
+    protocol: ProtocolOption = "authors",
     form: Annotated[
         FormatWithJson, typer.Option("--format", help="Form of the table.")
     ] = FormatWithJson.TERMINAL,
@@ -101,8 +103,7 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
     from repro.reporting.comparison import comparison_json, comparison_table
 
     printed = find_table(table)
-    if protocol not in PROTOCOL_NAMES:
-        raise UsageError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOL_NAMES)}")
+    check_protocol(protocol)
     records = finished_runs(folder)
     specs = [spec for row in printed.rows if (spec := find_model(row.model)).timm_name]
     counted = {record.model.name: record.complexity for record in records}
@@ -114,6 +115,11 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
         write_table(comparison_table(comparison), Format(form))
     if comparison.command:
         tell(f"next: {comparison.command}")
+
+
+def check_protocol(name: str) -> None:
+    if name not in PROTOCOL_NAMES:
+        raise UsageError(f"unknown protocol {name!r}; there are {', '.join(PROTOCOL_NAMES)}")
 
 
 def finished_runs(folder: Path) -> list[RunRecord]:

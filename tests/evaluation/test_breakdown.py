@@ -22,12 +22,8 @@ FAMILIES = (
     "rsb_resnet18",
     "deit_s",
     "resmlp_s12",
-    "mixer_b16",
-    "gmlp_s",
     "poolformer_s12",
     "efficientnet_lite0",
-    "poolformerv2_s12",
-    "convformer_s18",
     "caformer_s18",
 )
 

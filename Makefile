@@ -1,11 +1,12 @@
 # make demo: the main job, on real weights and real photographs. make test: the tests. Both set themselves up.
+# make reports: the committed tables and pictures that need no run, seconds.
 # make mutants: the tests of the tests, minutes. make proof: every promise of the README, measured, under an hour.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test mutants proof lint install lock clean
+.PHONY: demo test mutants proof reports lint install lock clean
 
 demo: install
 	$(BIN)/repro demo
@@ -19,6 +20,9 @@ mutants: install
 proof: install
 	$(BIN)/python -m tests.proof
 	$(BIN)/python -m tests.proof --readme
+
+reports: install
+	$(BIN)/repro reports reports
 
 lint: install
 	$(BIN)/ruff check .

@@ -44,6 +44,11 @@ class Tradeoff:
     notes: tuple[str, ...]
 
     @property
+    def origin(self) -> str:
+        """Where the printed points come from."""
+        return "published by timm" if self.comparison.protocol_name == "timm" else "printed"
+
+    @property
     def mixers(self) -> tuple[str, ...]:
         """The token mixers that have a point, in the order of the comparison's groups."""
         return tuple(dict.fromkeys(point.row.token_mixer for point in (*self.printed, *self.measured)))

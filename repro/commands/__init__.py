@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.commands import claims, complexity, demo, doctor, evaluate, plot, show
+from repro.commands import claims, complexity, demo, doctor, evaluate, plot, reports, show
 from repro.commands.door import app
 
 __all__ = ["app", "main"]
@@ -16,6 +16,7 @@ app.command("plot")(plot.plot)
 app.command("claims")(claims.claims)
 app.command("models")(show.models)
 app.command("complexity")(complexity.complexity)
+app.command("reports", hidden=True)(reports.reports)
 app.command("runs")(show.runs)
 
 

@@ -25,8 +25,8 @@ def draw_html(tradeoff: Tradeoff, made_by: str) -> bytes:
         default_height="92vh",
     )
     title = escape(f"{tradeoff.comparison.table.caption}, accuracy against {tradeoff.against}")
-    head = f"<!DOCTYPE html>\n<!-- Written by `{made_by}`; do not edit. -->\n"
-    return (head + page.replace("<head>", f"<head><title>{title}</title>", 1)).encode()
+    mark = f"<!-- Written by `{made_by}`; do not edit. -->"
+    return page.replace("<head>", f"<head>{mark}<title>{title}</title>", 1).encode()
 
 
 def _traces(tradeoff: Tradeoff) -> list[dict[str, Any]]:
@@ -35,7 +35,8 @@ def _traces(tradeoff: Tradeoff) -> list[dict[str, Any]]:
         for points, filled in ((tradeoff.printed, False), (tradeoff.measured, True)):
             chosen = [point for point in points if point.row.token_mixer == mixer]
             if chosen:
-                traces.append(_points(chosen, mixer, filled=filled))
+                origin = "measured" if filled else tradeoff.origin
+                traces.append(_points(chosen, mixer, f"{mixer}, {origin}", filled=filled))
     return traces
 
 
@@ -43,7 +44,7 @@ def _front(tradeoff: Tradeoff) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": "Pareto front, printed",
+        "name": f"Pareto front, {tradeoff.origin}",
         "x": [float(point.cost) for point in tradeoff.front],
         "y": [float(point.top1_pct) for point in tradeoff.front],
         "line": {"shape": "hv", "color": "#999999", "width": 1.5},
@@ -51,12 +52,12 @@ def _front(tradeoff: Tradeoff) -> dict[str, Any]:
     }
 
 
-def _points(points: list[Point], mixer: str, *, filled: bool) -> dict[str, Any]:
+def _points(points: list[Point], mixer: str, name: str, *, filled: bool) -> dict[str, Any]:
     mark = mark_of(mixer)
     trace: dict[str, Any] = {
         "type": "scatter",
         "mode": "markers",
-        "name": _shown(f"{mixer}, {'measured' if filled else 'printed'}"),
+        "name": _shown(name),
         "x": [float(point.cost) for point in points],
         "y": [float(point.top1_pct) for point in points],
         "hoverinfo": "text",

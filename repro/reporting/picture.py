@@ -179,18 +179,19 @@ def _legend(tradeoff: Tradeoff) -> list[Any]:
     from matplotlib.lines import Line2D
 
     mixers = [Line2D([], [], label=literal(mixer), **_marker(mixer, False)) for mixer in tradeoff.mixers]
-    origin = "published by timm" if tradeoff.comparison.protocol_name == "timm" else "printed"
     grey: dict[str, Any] = {
         "marker": "o",
         "markersize": 6.5,
         "markeredgecolor": "#555555",
         "linestyle": "none",
     }
-    kinds = [Line2D([], [], label=origin, markerfacecolor="white", **grey)] if tradeoff.printed else []
+    kinds = (
+        [Line2D([], [], label=tradeoff.origin, markerfacecolor="white", **grey)] if tradeoff.printed else []
+    )
     if tradeoff.measured:
         kinds.append(Line2D([], [], label="measured, 95 % interval", markerfacecolor="#555555", **grey))
     if tradeoff.front:
-        kinds.append(Line2D([], [], label=f"Pareto front, {origin}", color=_FRONT, linewidth=1))
+        kinds.append(Line2D([], [], label=f"Pareto front, {tradeoff.origin}", color=_FRONT, linewidth=1))
     return [*mixers, *kinds]
 
 

@@ -123,4 +123,4 @@ def _layout(tradeoff: Tradeoff) -> dict[str, Any]:
 
 def _shown(text: str) -> str:
     """`text` as plotly shows it literally: neither a tag, nor an entity, nor a formula."""
-    return escape(literal(text)).replace("$", "&#36;")
+    return escape(literal(text), quote=False).replace("$", "&#36;")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from io import BytesIO
 from itertools import pairwise
 from math import ceil
@@ -40,8 +39,36 @@ _WIDTH_INCHES = 10.0
 _PIXELS_PER_INCH = 150
 _LABEL_POINTS = 7.5
 _LEGEND_COLUMNS = 6
+_FAR_PIXELS = 40
 
-_TICKS = (1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
+_TICKS = (
+    0.1,
+    0.2,
+    0.3,
+    0.5,
+    0.7,
+    1,
+    1.5,
+    2,
+    3,
+    4,
+    5,
+    7,
+    10,
+    15,
+    20,
+    30,
+    40,
+    50,
+    70,
+    100,
+    150,
+    200,
+    300,
+    500,
+    700,
+    1000,
+)
 
 
 def draw_svg(tradeoff: Tradeoff, made_by: str) -> bytes:
@@ -160,7 +187,7 @@ def _marker(token_mixer: str, filled: bool) -> dict[str, Any]:
     mark = mark_of(token_mixer)
     return {
         "marker": mark.matplotlib,
-        "markersize": 6.5,
+        "markersize": 4.2 if filled else 6.5,  # so that a measured point lies within its printed one
         "markerfacecolor": mark.colour if filled else "white",
         "markeredgecolor": mark.colour,
         "markeredgewidth": 1.4,
@@ -179,26 +206,37 @@ def _legend(tradeoff: Tradeoff) -> list[Any]:
     from matplotlib.lines import Line2D
 
     mixers = [Line2D([], [], label=literal(mixer), **_marker(mixer, False)) for mixer in tradeoff.mixers]
-    grey: dict[str, Any] = {
-        "marker": "o",
-        "markersize": 6.5,
-        "markeredgecolor": "#555555",
-        "linestyle": "none",
-    }
-    kinds = (
-        [Line2D([], [], label=tradeoff.origin, markerfacecolor="white", **grey)] if tradeoff.printed else []
-    )
-    if tradeoff.measured:
-        kinds.append(Line2D([], [], label="measured, 95 % interval", markerfacecolor="#555555", **grey))
+    kinds = []
+    for origin, points, filled in (
+        (tradeoff.origin, tradeoff.printed, False),
+        ("measured, 95 % interval", tradeoff.measured, True),
+    ):
+        if points:
+            grey = _marker("pooling", filled) | {"markeredgecolor": "#555555"}
+            grey["markerfacecolor"] = "#555555" if filled else "white"
+            kinds.append(Line2D([], [], label=origin, **grey))
     if tradeoff.front:
         kinds.append(Line2D([], [], label=f"Pareto front, {tradeoff.origin}", color=_FRONT, linewidth=1))
     return [*mixers, *kinds]
 
 
-def labelled(tradeoff: Tradeoff) -> Iterable[Point]:
-    """The points that carry their model's name: the printed ones, and the measured ones without such."""
-    printed = {point.row.model for point in tradeoff.printed}
-    return (*tradeoff.printed, *(point for point in tradeoff.measured if point.row.model not in printed))
+def _labelled(axes: Axes, tradeoff: Tradeoff) -> list[Point]:
+    """The points that carry their model's name: the printed ones, and the measured ones far from theirs."""
+    import numpy as np
+
+    def place(point: Point) -> Any:
+        return axes.transData.transform((float(point.cost), float(point.top1_pct)))
+
+    printed = {point.row.model: place(point) for point in tradeoff.printed}
+    return [
+        *tradeoff.printed,
+        *(
+            point
+            for point in tradeoff.measured
+            if point.row.model not in printed
+            or np.hypot(*(place(point) - printed[point.row.model])) > _FAR_PIXELS
+        ),
+    ]
 
 
 def _label(axes: Axes, tradeoff: Tradeoff) -> None:
@@ -207,7 +245,7 @@ def _label(axes: Axes, tradeoff: Tradeoff) -> None:
 
     from repro.reporting.labels import place_labels
 
-    points = list(labelled(tradeoff))
+    points = _labelled(axes, tradeoff)
     names = [literal(point.row.label or point.row.model) for point in points]
     to_pixels = axes.transData.transform
     at = to_pixels([(float(point.cost), float(point.top1_pct)) for point in points])

@@ -45,6 +45,7 @@ def plot(
     from repro.analysis.measured import catalogue_counts
     from repro.analysis.tradeoff import lay_tradeoff
     from repro.reporting.pictures import form_of
+    from repro.reporting.table import literal
     from repro.results.atomic import write_atomically
 
     path = out or Path(f"accuracy-against-{against}.svg")
@@ -54,7 +55,7 @@ def plot(
     counts = catalogue_counts() | {record.model.name: record.complexity for record in records}
     tradeoff = lay_tradeoff(compare_table(printed, records, counts, protocol), against.value)
     for reason in tradeoff.left_out:
-        tell(f"not drawn: {reason}")
+        tell(f"not drawn: {literal(reason)}")
     try:
         write_atomically(path, draw(tradeoff, "repro plot"))
     except StorageError as error:

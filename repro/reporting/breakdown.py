@@ -13,7 +13,7 @@ COUNTERS = ("fvcore", "torch")
 SKIPPED = "no rule: counts 0"
 
 POOLING = (
-    "Pooling, PoolFormer's token mixer (avg_pool2d), counts 0 in all of them: neither counter here has a rule. "
+    "Pooling, PoolFormer's token mixer (avg_pool2d), counts 0 in all of them: neither has a rule for it. "
     "What fvcore counts of pooling is the one before the classifier (adaptive_avg_pool2d)."
 )
 

@@ -1,11 +1,12 @@
 # make demo: the main job, on real weights and real photographs. make test: the tests. Both set themselves up.
+# make reports: the committed tables and pictures that need no run, seconds.
 # make mutants: the tests of the tests, minutes. make proof: every promise of the README, measured, under an hour.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test mutants proof hierarchy lint install lock clean
+.PHONY: demo test mutants proof reports hierarchy lint install lock clean
 
 demo: install
 	$(BIN)/repro demo
@@ -23,6 +24,9 @@ proof: install
 # Writes repro/catalogue/hierarchy.csv and glosses.csv anew; needs WordNet 3.0: apt-get install wordnet-base (Debian).
 hierarchy:
 	$(PYTHON) -m repro.catalogue.build_hierarchy
+
+reports: install
+	$(BIN)/repro reports reports
 
 lint: install
 	$(BIN)/ruff check .

@@ -12,7 +12,19 @@ from typer.testing import CliRunner
 
 from repro.commands import app
 
-HEAVY = ("torch", "torchvision", "timm", "pandas", "scipy", "huggingface_hub", "fvcore", "PIL", "pyarrow")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "pandas",
+    "scipy",
+    "huggingface_hub",
+    "fvcore",
+    "PIL",
+    "pyarrow",
+    "matplotlib",
+    "plotly",
+)
 VERBS = [command.name for command in app.registered_commands]
 
 

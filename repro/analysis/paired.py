@@ -58,7 +58,9 @@ def count_paired(first: pa.Table, second: pa.Table, common: bool = False) -> Pai
         _refuse_other_images(first, second)
     shared = pc.is_in(ours["image_id"], value_set=theirs["image_id"].combine_chunks())
     ours = ours.filter(shared).sort_by("image_id")
-    theirs = theirs.filter(pc.is_in(theirs["image_id"], ours["image_id"].combine_chunks())).sort_by("image_id")
+    theirs = theirs.filter(pc.is_in(theirs["image_id"], ours["image_id"].combine_chunks())).sort_by(
+        "image_id"
+    )
     if not ours.num_rows:
         raise InvalidRun("nothing to compare: the two have no scored image in common")
     for column in ("label", "sha256"):
@@ -95,12 +97,19 @@ def _refuse_differing(first: pa.Table, second: pa.Table, column: str) -> None:
     differs = pc.fill_null(pc.not_equal(first[column], second[column]), False)
     if n := _count(differs):
         image_id = first.filter(differs)["image_id"][0]
-        raise UsageError(f"runs of different images: {n:,} have another {column} in the other run ({image_id}, …)")
+        raise UsageError(
+            f"runs of different images: {n:,} have another {column} in the other run ({image_id}, …)"
+        )
 
 
 def difference_interval(counts: PairedCounts, confidence: float = 0.95) -> tuple[float, float]:
     """Newcombe's hybrid score interval of a difference of paired proportions (Newcombe 1998b, method 10)."""
-    both, only_first, only_second, neither = counts.both, counts.only_first, counts.only_second, counts.neither
+    both, only_first, only_second, neither = (
+        counts.both,
+        counts.only_first,
+        counts.only_second,
+        counts.neither,
+    )
     n = counts.n
     difference = float(counts.difference)
     p_first, p_second = (both + only_first) / n, (both + only_second) / n

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from repro.commands import claims, compare, demo, doctor, evaluate, exchange, show
+from repro.commands import (
+    claims,
+    compare,
+    complexity,
+    demo,
+    doctor,
+    evaluate,
+    exchange,
+    plot,
+    reports,
+    show,
+)
 from repro.commands.door import app
 
 __all__ = ["app", "main"]
@@ -13,9 +24,11 @@ app.command("eval")(evaluate.eval_)
 app.command("fetch")(evaluate.fetch)
 app.command("compare-table")(show.compare_table)
 app.command("compare")(compare.compare)
+app.command("plot")(plot.plot)
 app.command("claims")(claims.claims)
 app.command("models")(show.models)
-app.command("complexity")(show.complexity)
+app.command("complexity")(complexity.complexity)
+app.command("reports", hidden=True)(reports.reports)
 app.command("runs")(show.runs)
 app.command("import-predictions")(exchange.import_predictions)
 app.command("export-predictions")(exchange.export_predictions)

@@ -15,7 +15,8 @@ from repro.results.runs import find_run, read_record, runs_folder
 
 def compare(
     names: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN...", help="Ids from `repro runs`, their beginnings, or paths.")
+        list[str],
+        typer.Argument(metavar="RUN RUN...", help="Ids from `repro runs`, their beginnings, or paths."),
     ],
     common: Annotated[
         bool, typer.Option("--common", help="Compare on the images that both have, where they differ.")
@@ -48,14 +49,21 @@ def compare(
     for record in records.values():
         if record.summary.invalid:
             raise InvalidRun(f"{record.run_id} is INVALID: {record.summary.invalid}")
-    rows = {run_id: read_rows(path, records[run_id]) for run_id, path in zip(records, dict.fromkeys(paths), strict=True)}
+    rows = {
+        run_id: read_rows(path, records[run_id])
+        for run_id, path in zip(records, dict.fromkeys(paths), strict=True)
+    }
     pairs = compare_pairs(rows, common)
     metrics = [measure_run(run_id, of_run) for run_id, of_run in rows.items()]
     if form is FormatWithJson.JSON:
         values = comparison_json(metrics, pairs)
         typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        tables = [metrics_table(metrics, records), pairs_table(pairs), *([bins_table(metrics)] if bins else [])]
+        tables = [
+            metrics_table(metrics, records),
+            pairs_table(pairs),
+            *([bins_table(metrics)] if bins else []),
+        ]
         for table in tables:
             write_table(table, Format(form))
     tell(f"next: repro errors {' '.join(records)}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -15,11 +16,14 @@ from rich.progress import (
     Task,
     TextColumn,
     TimeRemainingColumn,
+    track,
 )
 from rich.text import Text
 
 from repro.commands.door import tell
 from repro.exceptions import StorageError
+
+T = TypeVar("T")
 
 
 class ProgressBar:
@@ -68,6 +72,12 @@ class ProgressBar:
     ) -> None:
         if not self._plain:
             self._bar.stop()
+
+
+def track_on_terminal(things: Sequence[T], doing: str) -> Iterable[T]:
+    """The things one after the other, under a bar where stderr is a terminal."""
+    console = Console(stderr=True)
+    return track(things, doing, console=console, disable=not console.is_terminal)
 
 
 class _ImagesPerSecond(ProgressColumn):

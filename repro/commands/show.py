@@ -1,4 +1,4 @@
-"""The verbs that show what is known: `repro models`, `complexity`, `runs`, `compare-table`."""
+"""The verbs that show what is known: `repro models`, `runs`, `compare-table`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from repro.results.runs import list_runs, runs_folder
 from repro.specs import PROTOCOL_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from repro.analysis.metrics import RealCount
     from repro.analysis.test_sets import RealCounts
@@ -48,6 +48,12 @@ class FormatWithJson(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Form of the table.")]
+TableOption = Annotated[
+    str, typer.Option(help="Which printed table: paper, table1, slide12, slide19, baselines, …")
+]
+ProtocolOption = Annotated[
+    str, typer.Option(help="authors: judged by the printed Top-1; timm: by what timm publishes.")
+]
 
 
 def models(form: FormatOption = Format.TERMINAL) -> None:
@@ -61,43 +67,6 @@ def models(form: FormatOption = Format.TERMINAL) -> None:
 
     write_table(models_table(load_models()), form)
     tell("next: repro eval --models poolformer_s24,deit_s --data IMAGENET")
-
-
-def complexity(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names from `repro models`; none: all.")
-    ] = None,
-    by_counter: Annotated[
-        bool, typer.Option("--by-counter", help="A line a counter, with the sources that it agrees with.")
-    ] = False,
-    form: FormatOption = Format.TERMINAL,
-    runs: RunsOption = None,
-) -> None:
-    """Count parameters and MACs, without weights.
-
-    By each counter, with the operators that it leaves out.
-
-    Example: repro complexity poolformer_s24 deit_s
-    """
-    from repro.reporting.models import complexity_table
-
-    specs = [find_model(name) for name in names] if names else [s for s in load_models() if s.timm_name]
-    counted = count_complexities(specs, runs_folder(runs))
-    write_table(_by_counter(specs, counted) if by_counter else complexity_table(counted), form)
-    tell("next: repro compare-table")
-
-
-def _by_counter(specs: Iterable[ModelSpec], counted: Mapping[str, Complexity]) -> Table:
-    from repro.analysis.counters import lay_by_counter
-    from repro.catalogue.claim_files import load_sources
-    from repro.reporting.counters import by_counter_table
-
-    laid = [
-        lay_by_counter(spec.name, spec.label, counted[spec.name], load_sources())
-        for spec in specs
-        if spec.name in counted
-    ]
-    return by_counter_table(laid)
 
 
 def runs(form: FormatOption = Format.TERMINAL, folder: RunsOption = None) -> None:
@@ -153,8 +122,7 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
     from repro.reporting.comparison import comparison_json, comparison_table
 
     printed = find_table(table)
-    if protocol not in PROTOCOL_NAMES:
-        raise UsageError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOL_NAMES)}")
+    check_protocol(protocol)
     records = finished_runs(folder)
     specs = [spec for row in printed.rows if (spec := find_model(row.model)).timm_name]
     counted = {record.model.name: record.complexity for record in records if record.complexity}
@@ -210,6 +178,11 @@ def _write(values: dict[str, Any], table: Table, form: FormatWithJson) -> None:
         write_table(table, Format(form))
 
 
+def check_protocol(name: str) -> None:
+    if name not in PROTOCOL_NAMES:
+        raise UsageError(f"unknown protocol {name!r}; there are {', '.join(PROTOCOL_NAMES)}")
+
+
 def finished_runs(folder: Path) -> list[RunRecord]:
     """The records of the finished runs, with the counts that their rows give now."""
     return [_recounted(record, folder) for record in list_runs(folder)]
@@ -226,20 +199,15 @@ def _recounted(record: RunRecord, folder: Path) -> RunRecord:
 
 def count_complexities(specs: Iterable[ModelSpec], folder: Path) -> dict[str, Complexity]:
     """The counts by model name; those kept from before cost no import of torch."""
-    from rich.console import Console
-    from rich.progress import track
-
     from repro.results.complexities import kept_complexity
 
     counted = {spec.name: kept_complexity(spec, folder) for spec in specs}
     missing = [spec for spec in specs if counted[spec.name] is None]
     if missing:
+        from repro.commands.progress import track_on_terminal
         from repro.evaluation.complexity import count_complexity
 
-        console = Console(stderr=True)
-        for spec in track(
-            missing, "counting params and MACs", console=console, disable=not console.is_terminal
-        ):
+        for spec in track_on_terminal(missing, "counting params and MACs"):
             counted[spec.name] = count_complexity(spec, folder)
     return {name: found for name, found in counted.items() if found is not None}
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,14 @@ class _SeenOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        operator = func._overloadpacket
-        if not func.is_view and operator.__name__ not in _MOVES_ONLY:
-            self.counts[operator] += 1
+        if computes(func):
+            self.counts[func._overloadpacket] += 1
         return func(*args, **(kwargs or {}))
+
+
+def computes(func: Any) -> bool:
+    """Whether an operator of torch does more than view and move."""
+    return not func.is_view and func._overloadpacket.__name__ not in _MOVES_ONLY
 
 
 def _count_by_torch(network: torch.nn.Module, size_px: int) -> MacsCount:
@@ -93,7 +98,20 @@ def _count_by_torch(network: torch.nn.Module, size_px: int) -> MacsCount:
 
 
 def _count_by_fvcore(network: torch.nn.Module, size_px: int) -> MacsCount:
-    """Counts on the CPU, since fvcore cannot trace meta tensors; the weights stay uninitialised memory."""
+    with analysed_by_fvcore(network, size_px) as analysis:
+        macs = int(analysis.total())
+        skipped = analysis.unsupported_ops()
+    return MacsCount(
+        macs=macs,
+        counter="fvcore, with a rule for fused attention",
+        version=version_of_counter("fvcore"),
+        skipped=dict(sorted(skipped.items())),
+    )
+
+
+@contextmanager
+def analysed_by_fvcore(network: torch.nn.Module, size_px: int) -> Iterator[Any]:
+    """On the CPU, since fvcore cannot trace meta tensors; the weights stay uninitialised memory."""
     from fvcore.nn import FlopCountAnalysis
 
     with warnings.catch_warnings():
@@ -101,14 +119,7 @@ def _count_by_fvcore(network: torch.nn.Module, size_px: int) -> MacsCount:
         warnings.simplefilter("ignore")
         analysis = FlopCountAnalysis(network.to_empty(device="cpu"), torch.zeros(1, 3, size_px, size_px))
         analysis.set_op_handle("aten::scaled_dot_product_attention", _attention_macs)
-        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        macs = int(analysis.total())
-    return MacsCount(
-        macs=macs,
-        counter="fvcore, with a rule for fused attention",
-        version=version_of_counter("fvcore"),
-        skipped=dict(sorted(analysis.unsupported_ops().items())),
-    )
+        yield analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
 
 
 def _attention_macs(inputs: Sequence[Any], _outputs: Sequence[Any]) -> int:

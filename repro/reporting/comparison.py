@@ -48,6 +48,33 @@ def comparison_table(comparison: Comparison) -> Table:
     )
 
 
+def printed_table(comparison: Comparison) -> Table:
+    """What is known without a run: the printed columns beside the counted ones."""
+    counter = comparison.table.macs_counter
+    return Table(
+        title=comparison.table.caption,
+        columns=(
+            Column("Model"),
+            Column("Size (px)", "right"),
+            Column("Params (M) printed", "right"),
+            Column("Params (M) counted", "right"),
+            Column("MACs (G) printed", "right"),
+            Column("MACs (G) counted", "right"),
+            Column("Top-1 (%) printed", "right"),
+            Column("Note", "right", footnotes=True),
+        ),
+        groups=tuple(
+            Group(heading, tuple((*_cells(row)[:7], _remark(row)) for row in rows))
+            for heading, rows in comparison.groups.items()
+        ),
+        notes=(
+            f"Printed in: {comparison.table.source}. The MACs counted are {counter}'s.",
+            "Params and MACs agree when they are one unit of the last printed digit apart, or less.",
+        ),
+        grouped_by="Token mixer",
+    )
+
+
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Numbers as numbers, in the units of their names; intervals as fractions; null for what is missing."""
     return {

@@ -22,9 +22,8 @@ def kept_complexity(spec: ModelSpec, folder: Path) -> Complexity | None:
         known = complexity_from(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # never counted, or damaged: counting again costs a second
-    counters = ["torch", "fvcore"] if find_spec("fvcore") else ["torch"]
-    current = {name: version_of_counter(name) for name in counters}
-    return known if {name: count.version for name, count in known.macs.items()} == current else None
+    counted_by = {name: count.version for name, count in known.macs.items()}
+    return known if counted_by == versions_of_counters() else None
 
 
 def keep_complexity(counted: Complexity, folder: Path) -> None:
@@ -35,6 +34,12 @@ def keep_complexity(counted: Complexity, folder: Path) -> None:
     """
     text = json.dumps(asdict(counted), indent=1, sort_keys=True) + "\n"
     write_atomically(_path(folder, counted.timm_name, counted.size_px), text.encode())
+
+
+def versions_of_counters() -> dict[str, str]:
+    """The versions of the counters that are installed, by name."""
+    counters = ["torch", "fvcore"] if find_spec("fvcore") else ["torch"]
+    return {name: version_of_counter(name) for name in counters}
 
 
 def version_of_counter(name: str) -> str:

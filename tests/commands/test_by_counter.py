@@ -22,3 +22,15 @@ def test_each_counter_names_what_it_skips_and_the_version_it_agrees_with(tmp_pat
     first_version = rows["printed by paper-v1"]
     assert (first_version["MACs (G)"], first_version["Agrees with"]) == ("2.0", "no counter tried")
     assert first_version["Note"].startswith("superseded")
+
+
+def test_the_first_versions_macs_are_superseded_and_no_failure(tmp_path: Path) -> None:
+    arguments = ["complexity", "poolformer_s24", "--by-counter", "--runs", str(tmp_path), "--format", "csv"]
+    rows = list(csv.DictReader(io.StringIO(CliRunner().invoke(app, arguments).stdout)))
+    printed = [row for row in rows if row["MACs (G)"] == "3.6"]
+    assert [row["Counter"] for row in printed] == ["printed by paper-v1", "printed by talk"]
+    for row in printed:
+        assert row["Agrees with"] == "no counter tried"
+        assert "superseded" in row["Note"]
+        assert "no counter tried gives 3.6" in row["Note"]
+    assert not any(word in str(rows).lower() for word in ("differ", "fail", "wrong"))

@@ -1,0 +1,64 @@
+"""The verb that draws: `repro plot`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro.catalogue.tables import find_table
+from repro.commands.door import RunsOption, tell
+from repro.commands.show import ProtocolOption, TableOption, check_protocol, finished_runs
+from repro.exceptions import StorageError
+from repro.results.runs import runs_folder
+
+
+class Cost(StrEnum):
+    MACS = "macs"
+    PARAMS = "params"
+
+
+def plot(
+    table: TableOption = "paper",
+    against: Annotated[Cost, typer.Option(help="What accuracy is drawn against.")] = Cost.MACS,
+    protocol: ProtocolOption = "authors",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file; its ending decides: .svg, .png or .html (interactive).  "
+            "[default: accuracy-against-macs.svg]",
+            show_default=False,
+        ),
+    ] = None,
+    folder: RunsOption = None,
+) -> None:
+    """Draw accuracy against MACs or parameters.
+
+    Printed points are hollow, with their Pareto front; measured ones filled, with their 95 % interval,
+    and of comparable runs only.
+
+    Example: repro plot --table paper --against params --out tradeoff.html
+    """
+    from repro.analysis.compare import compare_table
+    from repro.analysis.measured import catalogue_counts
+    from repro.analysis.tradeoff import lay_tradeoff
+    from repro.reporting.pictures import form_of
+    from repro.reporting.table import literal
+    from repro.results.atomic import write_atomically
+
+    path = out or Path(f"accuracy-against-{against}.svg")
+    draw, printed = form_of(path), find_table(table)
+    check_protocol(protocol)
+    records = finished_runs(runs_folder(folder))
+    counts = catalogue_counts() | {record.model.name: record.complexity for record in records}
+    tradeoff = lay_tradeoff(compare_table(printed, records, counts, protocol), against.value)
+    for reason in tradeoff.left_out:
+        tell(f"not drawn: {literal(reason)}")
+    try:
+        write_atomically(path, draw(tradeoff, "repro plot"))
+    except StorageError as error:
+        raise StorageError(str(error), hint="choose another file with --out") from error
+    typer.echo(f"{path}: {len(tradeoff.printed)} printed points, {len(tradeoff.measured)} measured")
+    tell(f"next: {tradeoff.comparison.command or f'repro compare-table --table {table}'}")

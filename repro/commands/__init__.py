@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.commands import claims, demo, doctor, evaluate, show
+from repro.commands import claims, demo, difference, doctor, evaluate, show
 from repro.commands.door import app
 
 __all__ = ["app", "main"]
@@ -16,6 +16,7 @@ app.command("claims")(claims.claims)
 app.command("models")(show.models)
 app.command("complexity")(show.complexity)
 app.command("runs")(show.runs)
+app.command("explain-difference")(difference.explain_difference)
 
 
 def main() -> None:

@@ -175,7 +175,7 @@ def _percent(text: str) -> Decimal:
     try:
         value = Decimal(text)
     except InvalidOperation:
-        value = Decimal("NaN")
-    if not 0 < value <= 100:
+        value = Decimal(0)
+    if not (value.is_finite() and 0 < value <= 100):
         raise UsageError(f"--reference {text!r} is no percentage", hint="--reference 80.3")
     return value

@@ -15,8 +15,8 @@ from repro.exceptions import UsageError
 from repro.results.runs import find_run, runs_folder
 
 if TYPE_CHECKING:
+    from repro.analysis.difference import ExplainedDifference
     from repro.evaluation.sweep_plan import SweepPlan
-    from repro.reporting.difference import ExplainedDifference
     from repro.results.sweeps import Sweep
 
 
@@ -70,9 +70,9 @@ def explain_difference(
 
     Example: repro explain-difference deit_s-imagenet-val-timm
     """
+    from repro.analysis.difference import explain
     from repro.analysis.gap import measure_gap
     from repro.evaluation.sweep_plan import SweepPlan, SweepRequest
-    from repro.reporting.difference import explain
 
     request = SweepRequest(
         run=find_run(runs_folder(runs), run),
@@ -129,23 +129,18 @@ def _write(explained: ExplainedDifference, form: FormatWithJson) -> None:
 
 def _next(plan: SweepPlan, explained: ExplainedDifference, runs: Path | None) -> str:
     """Which command tests the best candidate on all images, or that there is none."""
-    from repro.analysis.variation_effects import CANDIDATES, EffectVerdict
-
-    record = explained.sweep.record
-    whole = record.n == record.n_run
-    verdicts = (EffectVerdict.MOVES,) if explained.gap.gap is None else CANDIDATES
-    best = next((one for one in explained.effects if one.verdict in verdicts), None)
-    if best is None or (whole and best.verdict is EffectVerdict.TOO_FEW):
-        if explained.gap.gap is None:
-            return "nothing tried moves Top-1"
-        weights = plan.record.model.weights
-        local = "the weights (local, not pinned), " if weights.origin == "file" else ""
+    record, best = explained.sweep.record, explained.best
+    if best is None and explained.gap.gap is None:
+        return "nothing tried moves Top-1"
+    if best is None:
+        local = plan.record.model.weights.origin == "file"
+        weights = "the weights (local, not pinned), " if local else ""
         doctor = f"repro doctor {shlex.quote(plan.record.dataset.root)}"
-        return f"nothing tried explains it; what is left: {local}the labels and the images; next: {doctor}"
+        return f"nothing tried explains it; what is left: {weights}the labels and the images; next: {doctor}"
     name = best.effect.name
     if command := _eval_command(plan, name):
         return f"{name} {best.verdict}; next: {command}"
-    if whole:
+    if explained.whole:
         return f"{name} {best.verdict}, on all {record.n:,} images of the run"
     options = f" --runs {shlex.quote(str(runs))}" if runs else ""
     if plan.request.data:

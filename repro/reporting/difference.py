@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
-
-from repro.analysis.gap import RunGap
-from repro.analysis.variation_effects import (
-    NO_PREDICTION,
-    Effect,
-    EffectVerdict,
-    JudgedEffect,
-    judge_effects,
-    measure_effects,
-)
+from repro.analysis.difference import ExplainedDifference
+from repro.analysis.variation_effects import Effect, EffectVerdict, JudgedEffect
 from repro.reporting.table import Column, Group, Table
-from repro.results.record import RunRecord
-from repro.results.sweeps import OWN, STORED, Sweep
 
 _AS_STORED, _NOT_AS_STORED = "as stored", "not as stored"
 
@@ -32,27 +19,6 @@ _COLOURS = {
     _AS_STORED: "green",
     _NOT_AS_STORED: "bold red",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedDifference:
-    """A run, its gap and the sweep, judged: `again` is the run's own setting beside the stored rows."""
-
-    run: RunRecord
-    gap: RunGap
-    sweep: Sweep
-    again: Effect
-    effects: tuple[JudgedEffect, ...]
-
-
-def explain(run: RunRecord, gap: RunGap, sweep: Sweep) -> ExplainedDifference:
-    """Judges the variations of `sweep` by what they add to the run's Top-1."""
-    rows = sweep.rows
-    labels, stored, own = (_classes(rows, name) for name in ("label", STORED, OWN))
-    tried = [name for name in sweep.record.settings if name != OWN and name not in sweep.record.untried]
-    effects = measure_effects(labels, own, {name: _classes(rows, name) for name in tried})
-    (again,) = measure_effects(labels, stored, {OWN: own})
-    return ExplainedDifference(run, gap, sweep, again, tuple(judge_effects(effects, gap.gap)))
 
 
 def difference_table(explained: ExplainedDifference) -> Table:
@@ -87,8 +53,8 @@ def difference_table(explained: ExplainedDifference) -> Table:
 
 def _notes(explained: ExplainedDifference) -> tuple[str, ...]:
     run, sweep = explained.run, explained.sweep.record
-    how_many = f"all {sweep.n:,}" if sweep.n == sweep.n_run else f"{sweep.n:,} of {sweep.n_run:,}"
-    chosen = "" if sweep.n == sweep.n_run else f", evenly from all classes, seed {sweep.seed}"
+    how_many = f"all {sweep.n:,}" if explained.whole else f"{sweep.n:,} of {sweep.n_run:,}"
+    chosen = "" if explained.whole else f", evenly from all classes, seed {sweep.seed}"
     notes = [
         explained.gap.statement[:1].upper() + explained.gap.statement[1:] + ".",
         f"On {how_many} images of the run{chosen}. Each variation changes one factor of "
@@ -157,11 +123,6 @@ def _words(one: JudgedEffect) -> str:
 def _up(fraction: float) -> str:
     """In points, rounded up: it is a bound."""
     return f"{math.ceil(10_000 * fraction - 1e-9) / 100:.2f}"
-
-
-def _classes(rows: pa.Table, name: str) -> NDArray[Any]:
-    classes: NDArray[Any] = pc.fill_null(rows[name], NO_PREDICTION).to_numpy()
-    return classes
 
 
 def difference_json(explained: ExplainedDifference) -> dict[str, Any]:

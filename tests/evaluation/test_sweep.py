@@ -18,6 +18,7 @@ from torch import nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tvf
 
+from repro.analysis.difference import ExplainedDifference, explain
 from repro.analysis.gap import measure_gap
 from repro.analysis.variation_effects import EffectVerdict
 from repro.evaluation.evaluate import evaluate
@@ -28,7 +29,7 @@ from repro.evaluation.sweep import sweep
 from repro.evaluation.sweep_plan import SweepPlan, SweepRequest
 from repro.evaluation.variations import BACKENDS, PILLOW, Setting, View, list_variations
 from repro.exceptions import DataRefused, UsageError, WeightsRefused
-from repro.reporting.difference import ExplainedDifference, difference_json, explain
+from repro.reporting.difference import difference_json
 from repro.results.sweeps import OWN, Sweep
 from repro.specs import Protocol
 from tests.evaluation.test_evaluate import Watcher
@@ -229,7 +230,7 @@ def test_a_protocol_that_differs_in_more_is_tried_as_a_whole() -> None:
     "build",
     [
         lambda: timm.create_model("test_vit", img_size=224, dynamic_img_size=False),
-        lambda: MlpMixer(num_blocks=1, embed_dim=32, block_layer=ResBlock, norm_layer=Affine),
+        lambda: MlpMixer(num_blocks=1, embed_dim=32, mlp_ratio=4, block_layer=ResBlock, norm_layer=Affine),
     ],
     ids=["position embedding, as DeiT's", "mixing over positions, as ResMLP's"],
 )

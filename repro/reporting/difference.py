@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from repro.analysis.difference import ExplainedDifference
-from repro.analysis.variation_effects import Effect, EffectVerdict, JudgedEffect
+from repro.analysis.variation_effects import Effect, EffectVerdict, Gap, JudgedEffect
 from repro.reporting.table import Column, Group, Table
+
+EntryT = TypeVar("EntryT")
 
 _AS_STORED, _NOT_AS_STORED = "as stored", "not as stored"
 
@@ -23,30 +25,35 @@ _COLOURS = {
 
 def difference_table(explained: ExplainedDifference) -> Table:
     """The run's own setting first, then the variations, those that explain most at the top."""
-    sweep, gap = explained.sweep.record, explained.gap.gap
-    verdict = _NOT_AS_STORED if explained.again.n_changed else _AS_STORED
-    untried = [(name, *[""] * 6, f"not tried: {reason}") for name, reason in sweep.untried.items()]
-    judged = tuple(
-        (*_cells(one.effect), _share(one.effect, gap.middle) if gap else "", _words(one))
+    gap = explained.gap.gap
+    own_verdict = _NOT_AS_STORED if explained.again.n_changed else _AS_STORED
+    own = (*_cells(explained.again), "", "", *_of_gap(gap, ""), own_verdict)
+    judged = [
+        (
+            *_cells(one.effect),
+            _p_value(one.effect.paired.p),
+            _p_value(one.effect.p_corrected),
+            *_of_gap(gap, _share(one.effect, gap)),
+            _words(one),
+        )
         for one in explained.effects
-    )
+    ]
+    reasons = explained.sweep.record.untried.items()
+    untried = [(name, *[""] * 6, *_of_gap(gap, ""), f"not tried: {reason}") for name, reason in reasons]
     return Table(
         title=f"Why is it off? {explained.run.run_id}",
         columns=(
             Column("Variation"),
             Column("Predictions changed", "right"),
-            Column("Right only with/without it", "right", drop=2),
+            Column("Right only with/without", "right", drop=2),
             Column("Top-1 (points)", "right"),
             Column("95% interval", "right", drop=1),
+            Column("p", "right", drop=4),
             Column("p (Holm)", "right", drop=3),
-            Column("Of the gap", "right", drop=4),
+            *_of_gap(gap, Column("Of the gap", "right", drop=3)),
             Column("Verdict", colours=_COLOURS),
         ),
-        groups=(
-            Group("", ((*_cells(explained.again), "", verdict),)),
-            Group("", judged),
-            Group("", tuple(untried)),
-        ),
+        groups=(Group("", (own,)), Group("", tuple(judged)), Group("", tuple(untried))),
         notes=_notes(explained),
     )
 
@@ -89,7 +96,6 @@ def _cells(effect: Effect) -> tuple[str, ...]:
         f"{effect.n_gained:,}/{effect.n_lost:,}",
         f"{100 * paired.difference:+.2f}",
         f"{100 * paired.low:+.2f} to {100 * paired.high:+.2f}",
-        _p_value(effect.p_corrected),
     )
 
 
@@ -97,9 +103,14 @@ def _p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _share(effect: Effect, missing: float) -> str:
+def _of_gap(gap: Gap | None, entry: EntryT) -> tuple[EntryT, ...]:
+    """The entry of a column that is there only where there is a gap."""
+    return (entry,) if gap else ()
+
+
+def _share(effect: Effect, gap: Gap | None) -> str:
     """How much of what is missing the effect brings, in percent."""
-    return f"{100 * effect.paired.difference / missing:+.0f} %"
+    return f"{100 * effect.paired.difference / gap.middle:+.0f} %" if gap else ""
 
 
 def _words(one: JudgedEffect) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -65,8 +65,8 @@ def swept(request: SweepRequest, watcher: Watcher | None = None) -> Sweep:
     return sweep(SweepPlan(request), watcher or Watcher())
 
 
-def explained(run: Path, reference: str = "100.0") -> ExplainedDifference:
-    plan = SweepPlan(SweepRequest(run))
+def explained(run: Path, reference: str = "100.0", only: Sequence[str] = ()) -> ExplainedDifference:
+    plan = SweepPlan(SweepRequest(run, only=only))
     return explain(plan.record, measure_gap(plan.record, Decimal(reference)), sweep(plan, Watcher()))
 
 
@@ -115,6 +115,17 @@ def test_a_wrong_crop_is_named(tmp_path: Path) -> None:
     assert found.run.summary.top1_correct < 5
     explaining = {name for name, v in verdicts(found).items() if v is EffectVerdict.EXPLAINS}
     assert explaining == {"crop 0.875", "crop 0.9", "crop 0.95", "crop 1.0"}
+
+
+def test_swapped_channels_are_named(tmp_path: Path) -> None:
+    """The photographs have red for blue, as if OpenCV had written them without a thought."""
+    data = paint_folders(tmp_path / "photos", range(3, 1000, 50))
+    for path in data.rglob("*.JPEG"):
+        red, green, blue = paint(int(path.stem[:3]), 61 + int(path.stem[:3]) % 9).split()
+        Image.merge("RGB", (blue, green, red)).save(path, quality=95)
+    run = run_with(request_for(tmp_path, data))
+    (effect,) = explained(run, only=["channels BGR"]).effects
+    assert (effect.effect.n_gained, effect.verdict) == (20, EffectVerdict.EXPLAINS)
 
 
 def test_wrong_weights_are_not_blamed_on_the_protocol(photos: Path, tmp_path: Path) -> None:
@@ -242,6 +253,26 @@ def test_a_network_that_takes_one_size_says_so(build: Callable[[], nn.Module]) -
     assert set(untried) >= {"size 256 px", "size 288 px"}
     assert untried["size 256 px"].startswith("the network takes no 256 px (")
     assert not any(name.startswith(("crop", "resize", "mean/std", "memory")) for name in untried)
+
+
+def test_precision_and_memory_format_reach_the_network() -> None:
+    torch.manual_seed(0)
+    network = timm.create_model("test_resnet").eval()
+    predictor, own = SettingPredictor(network, "cpu"), Setting(Protocol(size_px=96, crop=0.9))
+    pixels = torch.randint(0, 256, (2, 3, 96, 96), dtype=torch.uint8)
+    plain = predictor.predict(pixels, own)
+    lowered = predictor.predict(pixels, replace(own, dtype="bfloat16"))
+    assert not torch.equal(lowered, plain)
+    torch.testing.assert_close(lowered, plain, rtol=0.1, atol=0.1)
+    formats = []
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(
+        lambda _, inputs: formats.append(inputs[0].is_contiguous(memory_format=torch.channels_last))
+    )
+    last = predictor.predict(pixels, replace(own, memory_format="channels_last"))
+    hook.remove()
+    assert formats[0]
+    torch.testing.assert_close(last, plain)
+    assert torch.equal(predictor.predict(pixels, own), plain)  # the network itself is as it was
 
 
 def test_tensors_know_no_lanczos() -> None:

@@ -199,6 +199,17 @@ def test_images_that_are_not_the_runs_are_refused(copied_run: Path, photos: Path
         swept(SweepRequest(copied_run, data=tmp_path / "elsewhere"))
 
 
+def test_labels_that_are_not_the_runs_are_refused(copied_run: Path, photos: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "photos"
+    shutil.copytree(photos, copy)
+    first, second = sorted(copy.iterdir())[:2]
+    first.rename(tmp_path / "aside")
+    second.rename(first)
+    (tmp_path / "aside").rename(second)
+    with pytest.raises(DataRefused, match=r"has label \d+, and \d+ in the run"):
+        swept(SweepRequest(copied_run, data=copy))
+
+
 def test_weights_that_are_not_the_runs_are_refused(photos: Path, tmp_path: Path) -> None:
     request = request_for(tmp_path, photos)
     run = run_with(request)

@@ -103,7 +103,8 @@ def _sweep(plan: SweepPlan) -> Sweep:
 
     if kept := read_sweep(plan.path, plan.key):
         return kept
-    tell(f"{len(plan.variations)} variations on {len(plan.samples):,} images; kept in {plan.path}")
+    noun = "variation" if len(plan.variations) == 1 else "variations"
+    tell(f"{len(plan.variations)} {noun} on {len(plan.samples):,} images; kept in {plan.path}")
     from repro.evaluation.sweep import sweep
 
     with ProgressBar() as watcher:

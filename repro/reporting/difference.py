@@ -67,7 +67,7 @@ def _notes(explained: ExplainedDifference) -> tuple[str, ...]:
         f"On {how_many} images of the run{chosen}. Each variation changes one factor of "
         f"{run.protocol_name} ({run.protocol}), and is paired with the run's own setting image by image.",
         "Intervals: Agresti and Min's for matched pairs. p: McNemar's exact test, corrected by Holm for "
-        f"{len(explained.effects)} variations; a verdict needs a corrected p below 0.05.",
+        f"{len(explained.effects)} variation{'' if len(explained.effects) == 1 else 's'}; a verdict needs a corrected p below 0.05.",
     ]
     if n := explained.again.n_changed:
         notes.insert(

@@ -61,13 +61,14 @@ def difference_table(explained: ExplainedDifference) -> Table:
 def _notes(explained: ExplainedDifference) -> tuple[str, ...]:
     run, sweep = explained.run, explained.sweep.record
     how_many = f"all {sweep.n:,}" if explained.whole else f"{sweep.n:,} of {sweep.n_run:,}"
+    n_tried = len(explained.effects)
     chosen = "" if explained.whole else f", evenly from all classes, seed {sweep.seed}"
     notes = [
         explained.gap.statement[:1].upper() + explained.gap.statement[1:] + ".",
         f"On {how_many} images of the run{chosen}. Each variation changes one factor of "
         f"{run.protocol_name} ({run.protocol}), and is paired with the run's own setting image by image.",
         "Intervals: Agresti and Min's for matched pairs. p: McNemar's exact test, corrected by Holm for "
-        f"{len(explained.effects)} variation{'' if len(explained.effects) == 1 else 's'}; a verdict needs a corrected p below 0.05.",
+        f"{n_tried} variation{'' if n_tried == 1 else 's'}; a verdict needs a corrected p below 0.05.",
     ]
     if n := explained.again.n_changed:
         notes.insert(

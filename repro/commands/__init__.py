@@ -7,6 +7,7 @@ from repro.commands import (
     compare,
     complexity,
     demo,
+    difference,
     doctor,
     evaluate,
     exchange,
@@ -32,6 +33,7 @@ app.command("reports", hidden=True)(reports.reports)
 app.command("runs")(show.runs)
 app.command("import-predictions")(exchange.import_predictions)
 app.command("export-predictions")(exchange.export_predictions)
+app.command("explain-difference")(difference.explain_difference)
 
 
 def main() -> None:

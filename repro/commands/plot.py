@@ -52,7 +52,7 @@ def plot(
     draw, printed = form_of(path), find_table(table)
     check_protocol(protocol)
     records = finished_runs(runs_folder(folder))
-    counts = catalogue_counts() | {record.model.name: record.complexity for record in records}
+    counts = catalogue_counts() | {r.model.name: r.complexity for r in records if r.complexity}
     tradeoff = lay_tradeoff(compare_table(printed, records, counts, protocol), against.value)
     for reason in tradeoff.left_out:
         tell(f"not drawn: {literal(reason)}")

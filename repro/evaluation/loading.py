@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
+from PIL.Image import Image
 from torch.utils.data import DataLoader
 
 from repro.datasets import Dataset
@@ -22,6 +23,8 @@ from repro.specs import Geometry, Sample
 
 SILENCE_SECONDS = 120
 """How long a batch may take to load before its process is taken for hanging."""
+
+GeometryT = TypeVar("GeometryT", bound=Geometry)
 
 _LOST = re.compile(r"DataLoader (worker .*(killed by signal|exited unexpectedly)|timed out)")
 
@@ -40,17 +43,27 @@ class LoadedBatch:
     """A batch with its uint8 crops `(b, 3, size_px, size_px)`; an unreadable image is black there."""
 
     batch: Batch
-    crops: dict[Geometry, torch.Tensor]
+    crops: Mapping[Geometry, torch.Tensor]
     facts: tuple[Facts, ...]
 
 
-class BatchReader:
-    """The map from a batch's number to the loaded batch, as torch's DataLoader wants it."""
+class BatchReader(Generic[GeometryT]):
+    """The map from a batch's number to the loaded batch, as torch's DataLoader wants it.
 
-    def __init__(self, dataset: Dataset, batches: Sequence[Batch], geometries: frozenset[Geometry]) -> None:
+    `make_crop` makes the crop of a geometry, which may be of a kind that only it knows.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batches: Sequence[Batch],
+        geometries: frozenset[GeometryT],
+        make_crop: Callable[[Image, GeometryT], torch.Tensor] = crop,
+    ) -> None:
         self.dataset = dataset
         self.batches = batches
         self.geometries = geometries
+        self.make_crop = make_crop
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -58,10 +71,12 @@ class BatchReader:
     def __getitem__(self, index: int) -> LoadedBatch:
         batch = self.batches[index]
         images = [self._load(sample) for sample in batch.samples]
-        crops = {g: torch.stack([image_crops[g] for image_crops, _ in images]) for g in self.geometries}
+        crops: dict[Geometry, torch.Tensor] = {
+            g: torch.stack([image_crops[g] for image_crops, _ in images]) for g in self.geometries
+        }
         return LoadedBatch(batch, crops, tuple(facts for _, facts in images))
 
-    def _load(self, sample: Sample) -> tuple[dict[Geometry, torch.Tensor], Facts]:
+    def _load(self, sample: Sample) -> tuple[dict[GeometryT, torch.Tensor], Facts]:
         sha256 = None
         try:
             data = self.dataset.read(sample)
@@ -69,13 +84,13 @@ class BatchReader:
             image = decode(data)
         except (OSError, UnreadableImage) as error:
             return self._black(), Facts(sha256, None, f"{UNREADABLE}: {error}")
-        return {g: crop(image.rgb, g) for g in self.geometries}, Facts(sha256, image.mode, OK)
+        return {g: self.make_crop(image.rgb, g) for g in self.geometries}, Facts(sha256, image.mode, OK)
 
-    def _black(self) -> dict[Geometry, torch.Tensor]:
+    def _black(self) -> dict[GeometryT, torch.Tensor]:
         return {g: torch.zeros(3, g.size_px, g.size_px, dtype=torch.uint8) for g in self.geometries}
 
 
-def load_batches(reader: BatchReader, workers: int) -> Iterator[LoadedBatch]:
+def load_batches(reader: BatchReader[Any], workers: int) -> Iterator[LoadedBatch]:
     """The loaded batches in order, read ahead by `workers` processes (0: by this one, when asked for).
 
     Raises:

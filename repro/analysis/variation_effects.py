@@ -1,0 +1,174 @@
+"""What a change of the protocol does to a run's predictions, and what of a gap that would explain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repro.exceptions import InvalidRun
+
+SIGNIFICANCE = 0.05
+
+NO_PREDICTION = -1
+"""Stands for the class of an image whose logits are not finite: it is never right."""
+
+_Z = 1.959963984540054  # 95 %, both sides
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """Accuracy of a minus accuracy of b on the same images, its 95 % interval, McNemar's exact p."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_difference(n_only_a: int, n_only_b: int, n: int) -> PairedDifference:
+    """How two accuracies on the same `n` images differ, from the images that only one of them has right.
+
+    The interval is Wald's with half an image added to each of the four cells of the table (Agresti and Min,
+    Statistics in Medicine 24, 2005, section 3): right for few discordant images, and never empty.
+
+    Raises:
+        InvalidRun: `n` is 0.
+    """
+    from scipy.stats import binomtest
+
+    if n == 0:
+        raise InvalidRun("no difference: no image was scored by both")
+    discordant = n_only_a + n_only_b
+    centre = (n_only_a - n_only_b) / (n + 2)
+    reach = _Z * sqrt(discordant + 1 - (n_only_a - n_only_b) ** 2 / (n + 2)) / (n + 2)
+    return PairedDifference(
+        difference=(n_only_a - n_only_b) / n,
+        low=max(centre - reach, -1.0),
+        high=min(centre + reach, 1.0),
+        p=float(binomtest(n_only_a, discordant).pvalue) if discordant else 1.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a variation changes beside the run's own setting, on the same `n` images; fractions.
+
+    `n_gained` images are right only with the variation, `n_lost` only without it. `p_corrected` is Holm's
+    over all the variations that were tried.
+    """
+
+    name: str
+    n: int
+    n_changed: int
+    n_gained: int
+    n_lost: int
+    paired: PairedDifference
+    p_corrected: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether Top-1 moves at all: the interval excludes 0, and so many tries do not make it chance."""
+        return self.p_corrected < SIGNIFICANCE and not self.paired.low <= 0 <= self.paired.high
+
+
+def measure_effects(
+    labels: NDArray[Any], own: NDArray[Any], varied: Mapping[str, NDArray[Any]]
+) -> list[Effect]:
+    """The effect of each variation; all arrays hold classes `(n,)`, in one order of the images."""
+    effects = [_effect(name, labels, own, classes) for name, classes in varied.items()]
+    corrected = holm([effect.paired.p for effect in effects])
+    return [replace(effect, p_corrected=p) for effect, p in zip(effects, corrected, strict=True)]
+
+
+def _effect(name: str, labels: NDArray[Any], own: NDArray[Any], classes: NDArray[Any]) -> Effect:
+    was_right, is_right = own == labels, classes == labels
+    n_gained, n_lost = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
+    paired = paired_difference(n_gained, n_lost, len(labels))
+    return Effect(name, len(labels), int((own != classes).sum()), n_gained, n_lost, paired, paired.p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values corrected for their number (Holm, Scandinavian Journal of Statistics 6, 1979)."""
+    order = np.argsort(p_values, kind="stable")
+    steps = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
+    return [float(p) for p in corrected]
+
+
+class EffectVerdict(StrEnum):
+    """What an effect says of a gap, best candidates first; the last two where there is no gap."""
+
+    EXPLAINS = "would explain it"
+    PART = "explains part"
+    TOO_MUCH = "too much"
+    TOO_FEW = "too few images to tell"
+    CANNOT = "cannot"
+    MOVES = "moves Top-1"
+    NOTHING_SEEN = "no effect seen"
+
+
+CANDIDATES = (EffectVerdict.EXPLAINS, EffectVerdict.PART, EffectVerdict.TOO_MUCH, EffectVerdict.TOO_FEW)
+"""Verdicts that more images could turn into an explanation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What has to be added to a run's Top-1 to reach its reference, a fraction: at least, at most.
+
+    The range is that of the printed digits and, on a sample, of the sampling error; it excludes 0.
+    """
+
+    low: float
+    high: float
+
+    @property
+    def middle(self) -> float:
+        return (self.low + self.high) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedEffect:
+    """`at_most` is the most that the effect can be in the gap's direction (without a gap: in either)."""
+
+    effect: Effect
+    verdict: EffectVerdict
+    at_most: float
+
+
+def judge_effects(effects: Sequence[Effect], gap: Gap | None) -> list[JudgedEffect]:
+    """The effects with their verdicts, those first that explain most of the gap."""
+    judged = [_judge(effect, gap) if gap else _judge_alone(effect) for effect in effects]
+    verdicts = list(EffectVerdict)
+
+    def place(one: JudgedEffect) -> tuple[int, float, int, str]:
+        difference = one.effect.paired.difference
+        distance = abs(difference - gap.middle) if gap else -abs(difference)
+        return verdicts.index(one.verdict), distance, -one.effect.n_changed, one.effect.name
+
+    return sorted(judged, key=place)
+
+
+def _judge(effect: Effect, gap: Gap) -> JudgedEffect:
+    """Seen in the gap's direction, so that the gap is positive."""
+    paired, upwards = effect.paired, gap.low > 0
+    low, high = (paired.low, paired.high) if upwards else (-paired.high, -paired.low)
+    nearest, farthest = (gap.low, gap.high) if upwards else (-gap.high, -gap.low)
+    if high < nearest:
+        verdict = EffectVerdict.PART if effect.is_sure and low > 0 else EffectVerdict.CANNOT
+    elif not effect.is_sure:
+        verdict = EffectVerdict.TOO_FEW
+    else:
+        verdict = EffectVerdict.EXPLAINS if low <= farthest else EffectVerdict.TOO_MUCH
+    return JudgedEffect(effect, verdict, high)
+
+
+def _judge_alone(effect: Effect) -> JudgedEffect:
+    verdict = EffectVerdict.MOVES if effect.is_sure else EffectVerdict.NOTHING_SEEN
+    return JudgedEffect(effect, verdict, max(abs(effect.paired.low), abs(effect.paired.high)))

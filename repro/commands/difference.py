@@ -1,0 +1,177 @@
+"""The verb that looks for the cause of a gap: `repro explain-difference`."""
+
+from __future__ import annotations
+
+import shlex
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.commands.show import Format, FormatWithJson, write_table
+from repro.exceptions import UsageError
+from repro.results.runs import find_run, runs_folder
+
+if TYPE_CHECKING:
+    from repro.analysis.difference import ExplainedDifference
+    from repro.evaluation.sweep_plan import SweepPlan
+    from repro.results.sweeps import Sweep
+
+
+def explain_difference(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="An id from `repro runs`, a beginning of one, or a path.")
+    ],
+    limit: Annotated[
+        int, typer.Option(min=1, help="Try the variations on a class-balanced sample of this many images.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the sample that --limit takes.")] = 0,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VARIATION", help="Only this one, as the table names it; may be repeated."),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Top-1 that others have on the same images.  [default: the printed or published one]",
+            show_default=False,
+        ),
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Try the variations although there is nothing to explain.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the run's images are now.  [default: where they were]")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Labels of a flat folder, as for `repro eval`.", show_default=False)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images in a forward pass.  [default: the run's]", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Loader processes.  [default: by device]", show_default=False)
+    ] = None,
+    form: Annotated[
+        FormatWithJson, typer.Option("--format", help="Form of the table.")
+    ] = FormatWithJson.TERMINAL,
+    runs: RunsOption = None,
+) -> None:
+    """Find out why a run's Top-1 is not the expected one.
+
+    Sets one factor of its protocol at a time to another value that people use (crop, size, interpolation,
+    resize backend, normalisation, precision, …), and says of each what of the gap it would explain. What
+    is computed is kept beside the run: after a stop the same command goes on.
+
+    Example: repro explain-difference deit_s-imagenet-val-timm
+    """
+    from repro.analysis.difference import explain
+    from repro.analysis.gap import measure_gap
+    from repro.evaluation.sweep_plan import SweepPlan, SweepRequest
+
+    request = SweepRequest(
+        run=find_run(runs_folder(runs), run),
+        limit=limit,
+        seed=seed,
+        only=only or (),
+        data=data,
+        labels=labels,
+        device=device,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    plan = SweepPlan(request)
+    gap = measure_gap(plan.record, None if reference is None else _percent(reference))
+    if gap.reference and gap.gap is None and not anyway:
+        typer.echo(f"{plan.record.run_id}: {gap.statement}")
+        tell("next: --anyway tries the variations all the same")
+        return
+    explained = explain(plan.record, gap, _sweep(plan))
+    _write(explained, form)
+    tell(_next(plan, explained, runs))
+
+
+def _sweep(plan: SweepPlan) -> Sweep:
+    """The sweep as it is kept, else made now under a progress bar."""
+    from repro.commands.progress import ProgressBar
+    from repro.results.sweeps import read_sweep
+
+    if kept := read_sweep(plan.path, plan.key):
+        return kept
+    noun = "variation" if len(plan.variations) == 1 else "variations"
+    tell(f"{len(plan.variations)} {noun} on {len(plan.samples):,} images; kept in {plan.path}")
+    from repro.evaluation.sweep import sweep
+
+    with ProgressBar() as watcher:
+        try:
+            return sweep(plan, watcher)
+        except KeyboardInterrupt:
+            kept_images = f"{watcher.kept:,} of {watcher.total:,} images kept"
+            tell(f"stopped by user; {kept_images}; the same command resumes")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _write(explained: ExplainedDifference, form: FormatWithJson) -> None:
+    import json
+
+    from repro.reporting.difference import difference_json, difference_table
+
+    if form is FormatWithJson.JSON:
+        values = difference_json(explained)
+        typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        write_table(difference_table(explained), Format(form))
+
+
+def _next(plan: SweepPlan, explained: ExplainedDifference, runs: Path | None) -> str:
+    """Which command tests the best candidate on all images, or that there is none."""
+    record, best = explained.sweep.record, explained.best
+    if best is None and explained.gap.gap is None:
+        return "nothing tried moves Top-1"
+    if best is None:
+        local = plan.record.model.weights.origin == "file"
+        weights = "the weights (local, not pinned), " if local else ""
+        doctor = f"repro doctor {shlex.quote(plan.record.dataset.root)}"
+        return f"nothing tried explains it; what is left: {weights}the labels and the images; next: {doctor}"
+    name = best.effect.name
+    if command := _eval_command(plan, name):
+        return f"{name} {best.verdict}; next: {command}"
+    if explained.whole:
+        return f"{name} {best.verdict}, on all {record.n:,} images of the run"
+    options = f" --runs {shlex.quote(str(runs))}" if runs else ""
+    if plan.request.data:
+        options += f" --data {shlex.quote(str(plan.request.data))}"
+    return (
+        f"best candidate: {name} ({best.verdict}); next: repro explain-difference {plan.record.run_id} "
+        f"--only {shlex.quote(name)} --limit {record.n_run}{options}"
+    )
+
+
+def _eval_command(plan: SweepPlan, name: str) -> str:
+    """The evaluation under the model's protocol that the variation comes to; empty where it is none."""
+    from repro.evaluation.variations import Setting
+
+    record = plan.record
+    setting = plan.settings()[name]
+    protocol = next((key for key, p in plan.named_protocols.items() if Setting(p) == setting), None)
+    if protocol is None or record.dataset.n != record.dataset.n_expected:
+        return ""
+    weights = record.model.weights
+    options = f" --weights {record.model.name}={weights.location}" if weights.origin == "file" else ""
+    where = shlex.quote(str(plan.request.data or record.dataset.root))
+    return f"repro eval --models {record.model.name} --data {where} --protocol {protocol}{options}"
+
+
+def _percent(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(0)
+    if not (value.is_finite() and 0 < value <= 100):
+        raise UsageError(f"--reference {text!r} is no percentage", hint="--reference 80.3")
+    return value

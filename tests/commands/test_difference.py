@@ -1,0 +1,132 @@
+"""`repro explain-difference`: what it prints, and what it says when there is nothing to explain."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from repro.commands import app
+from repro.specs import Protocol
+from tests.evaluation.test_sweep import HALF, RIGHT, request_for, run_with
+from tests.oracle import NAME, SIZE_PX, paint_folders
+
+
+def invoke(run: Path, *arguments: str | Path) -> Result:
+    words = ["explain-difference", run, "--device", "cpu", *arguments]
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return paint_folders(tmp_path_factory.mktemp("photos"), range(3, 1000, 25))
+
+
+@pytest.fixture(scope="module")
+def right_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_with(request_for(tmp_path_factory.mktemp("right"), photos))
+
+
+@pytest.fixture(scope="module")
+def wrong_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    wrong = Protocol(SIZE_PX, RIGHT.crop, mean=HALF, std=HALF)
+    return run_with(request_for(tmp_path_factory.mktemp("wrong"), photos), wrong)
+
+
+def test_the_culprit_stands_first_and_the_next_command_tests_it(wrong_run: Path, photos: Path) -> None:
+    result = invoke(wrong_run, "--reference", "100.0")
+    assert result.exit_code == 0, result.output
+    _, own, first = [line for line in result.stdout.splitlines() if " %)" in line or "--- " in line][:3]
+    assert own.startswith("the run's own setting") and own.endswith("as stored")
+    assert first.startswith("mean/std ImageNet") and first.endswith("would explain it")
+    assert "autocast float16" in result.stdout and "not tried: most CPUs" in result.stdout
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(
+        f"mean/std ImageNet would explain it; next: repro eval --models {NAME} --data {photos} --protocol"
+    )
+
+
+def test_a_candidate_that_no_protocol_names_is_tested_by_the_sweep_itself(
+    photos: Path, tmp_path: Path
+) -> None:
+    run = run_with(request_for(tmp_path, photos), Protocol(SIZE_PX, 0.9, mean=HALF, std=HALF))
+    result = invoke(run, "--reference", "100.0", "--limit", "30", "--only", "mean/std ImageNet")
+    assert "On 30 of 40 images of the run, evenly from all classes, seed 0." in result.stdout
+    assert result.stderr.splitlines()[-1] == (
+        "best candidate: mean/std ImageNet (would explain it); next: "
+        f"repro explain-difference {run.name} --only 'mean/std ImageNet' --limit 40"
+    )
+    whole = invoke(run, "--reference", "100.0", "--limit", "40", "--only", "mean/std ImageNet")
+    assert whole.stderr.splitlines()[-1] == (
+        "mean/std ImageNet would explain it, on all 40 images of the run"
+    )
+
+
+def test_what_nothing_tried_explains_is_looked_for_elsewhere(right_run: Path, photos: Path) -> None:
+    result = invoke(right_run, "--reference", "50.0", "--only", "crop 0.9")
+    assert "cannot: effect at most 4.67 points" in result.stdout
+    what, where = result.stderr.splitlines()[-1].split("; next: ")
+    assert what == (
+        "nothing tried explains it; what is left: the weights (local, not pinned), the labels and the images"
+    )
+    assert where == f"repro doctor {photos}"
+
+
+def test_a_run_that_matches_says_so_and_is_left_alone(right_run: Path) -> None:
+    kept = set(right_run.glob("difference/*"))
+    result = invoke(right_run, "--reference", "100.0")
+    assert result.exit_code == 0
+    (line,) = result.stdout.splitlines()
+    assert line.endswith("100.00 % on 40 images is SAME as 100.0 (as given): nothing to explain")
+    assert set(right_run.glob("difference/*")) == kept
+    anyway = invoke(right_run, "--reference", "100.0", "--anyway", "--only", "channels BGR")
+    assert "moves Top-1" in anyway.stdout
+
+
+def test_without_a_reference_there_are_effects_without_a_gap(right_run: Path) -> None:
+    arguments = ("--only", "channels BGR", "--only", "crop 0.9", "--format", "json")
+    found = json.loads(invoke(right_run, *arguments).stdout)
+    assert found["gap"] is None
+    bgr, crop = found["variations"]
+    assert (bgr["name"], bgr["verdict"], bgr["n_lost"]) == ("channels BGR", "moves Top-1", 40)
+    assert (crop["name"], crop["verdict"], crop["n_changed"]) == ("crop 0.9", "no effect seen", 0)
+    assert "Top-1 100.00 % on 40 images; no reference" in found["statement"]
+
+
+def test_a_repeated_command_answers_from_what_is_kept(right_run: Path, photos: Path) -> None:
+    """Even where the images are gone; damaged, it is refused."""
+    arguments = ("--only", "channels BGR", "--format", "csv")
+    first = invoke(right_run, *arguments)
+    copy = right_run.parent / "copy"
+    shutil.copytree(right_run, copy)
+    elsewhere = photos.rename(photos.with_name("away"))
+    try:
+        assert invoke(copy, *arguments).stdout == first.stdout
+        gone = invoke(copy, "--only", "crop 0.95")
+        assert gone.exit_code == 3
+        assert "the run's images are no longer at" in gone.stderr and "--data" in gone.stderr
+        assert invoke(copy, "--only", "crop 0.95", "--data", elsewhere).exit_code == 0
+    finally:
+        elsewhere.rename(photos)
+    for rows in copy.glob("difference/*/top1.parquet"):
+        rows.write_bytes(rows.read_bytes()[:-9])
+    damaged = invoke(copy, *arguments)
+    assert damaged.exit_code == 74
+    assert "sweep damaged" in damaged.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--only", "crop 0.91"], "unknown variation 'crop 0.91'; did you mean 'crop 0.9"),
+        (["--reference", "80,3"], "--reference '80,3' is no percentage"),
+        (["--reference", "803"], "--reference '803' is no percentage"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(arguments: list[str], words: str, right_run: Path) -> None:
+    result = invoke(right_run, *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr

@@ -101,8 +101,10 @@ def _product(factors: NDArray[np.float64]) -> NDArray[np.float64]:
     held = np.ones((*factors.shape[:-1], 1))
     with np.errstate(over="ignore", under="ignore"):
         for start in range(0, factors.shape[-1], BLOCK):
-            part = held * np.cumprod(factors[..., start : start + BLOCK], axis=-1)
-            product[..., start : start + BLOCK] = part
+            part = product[..., start : start + BLOCK]
+            part[...] = factors[..., start : start + BLOCK]
+            part[..., :1] *= held
+            np.cumprod(part, axis=-1, out=part)
             held = np.where(part[..., -1:] < 1 / HUGE, 0, np.minimum(part[..., -1:], HUGE))
     return product
 

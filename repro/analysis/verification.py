@@ -29,8 +29,8 @@ class Decision(StrEnum):
 class PairFinding:
     """What is known of one model beside another when a question is decided.
 
-    `side` is None where this pair is still open. `low` and `high` bound the difference over all images,
-    `so_far` is that over the images used: fractions, of the subject minus the reference.
+    `side` is None where this pair is still open. `low` and `high` bound the difference, subject minus
+    reference, over all images; fractions.
     """
 
     subject: str
@@ -38,7 +38,6 @@ class PairFinding:
     alpha: float
     side: Side | None
     n_used: int
-    so_far: float
     low: float
     high: float
 
@@ -122,7 +121,6 @@ def _finding(
         alpha=alpha,
         side=settled.side if settled else None,
         n_used=settled.n_used if settled else len(x),
-        so_far=float(x.mean()),
         low=low / n,
         high=high / n,
     )

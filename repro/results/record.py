@@ -159,13 +159,12 @@ class RunRecord:
 def _record(values: dict[str, Any]) -> RunRecord:
     """Builds the nested dataclasses; derived values (`status`, `protocol_hash`) are computed, not read."""
     del values["status"], values["protocol_hash"]
-    model, protocol = values["model"], values["protocol"]
-    rgb = {name: tuple(protocol[name]) for name in ("mean", "std")}
+    model = values["model"]
     return RunRecord(
         **values
         | {
             "model": ModelRecord(**model | {"weights": WeightsRecord(**model["weights"])}),
-            "protocol": Protocol(**protocol | rgb),
+            "protocol": protocol_from(values["protocol"]),
             "dataset": DatasetRecord(**values["dataset"]),
             "numerics": Numerics(**values["numerics"]),
             "complexity": complexity_from(values["complexity"]),
@@ -173,6 +172,11 @@ def _record(values: dict[str, Any]) -> RunRecord:
             "arguments": tuple(values["arguments"]),
         }
     )
+
+
+def protocol_from(values: Mapping[str, Any]) -> Protocol:
+    """The protocol that `dataclasses.asdict` wrote, and JSON kept: its tuples are lists there."""
+    return Protocol(**{**values, **{name: tuple(values[name]) for name in ("mean", "std")}})
 
 
 def complexity_from(values: Mapping[str, Any]) -> Complexity:

@@ -38,6 +38,8 @@ def find_question(text: str, sources: Sequence[Source], within: Decimal | None =
         UsageError: nothing is meant by it, or no number of images could decide it early.
     """
     question = _ordering(text) if ">" in text else _difference(text, sources)
+    if within is None and question.stated == 0:
+        raise UsageError(f"{text} states no direction, only a size", hint=f"repro verify {text} --within 0.2")
     if within is None:
         return question
     if question.stated is None:
@@ -48,7 +50,7 @@ def find_question(text: str, sources: Sequence[Source], within: Decimal | None =
 
 
 def _ordering(text: str) -> Question:
-    specs = [find_model(name) for name in text.split(">")]
+    specs = [find_model(name.strip()) for name in text.split(">")]
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
@@ -64,7 +66,9 @@ def _difference(claim_id: str, sources: Sequence[Source]) -> Question:
     claims = {claim.id: claim for source in sources for claim in source.claims}
     match claims.get(claim_id):
         case DifferenceClaim(quantity="top1_pct") as claim:
-            return Question(claim.id, claim.says, (claim.subject.model, claim.reference.model), claim.stated)
+            ahead = (claim.subject.model, claim.reference.model)
+            models = ahead if claim.stated >= 0 else ahead[::-1]
+            return Question(claim.id, claim.says, models, abs(claim.stated))
         case None:
             reason = f"unknown claim {claim_id!r}; {_what_can_be(claim_id, claims)}"
             raise UsageError(reason, hint="repro claims")

@@ -1,4 +1,4 @@
-"""How often a decision before the end is wrong, and how soon it comes, over random orders of real predictions.
+"""How often an early decision is wrong, and how soon it comes, over random orders of real predictions.
 
 The predictions of a ResNet-50 and a ViT on ImageNet val were published with imagenet-x; they lie beside the
 repository. Their difference is 1.9 points as it is. Other differences are made of the same images by turning
@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 
 
 def check(n: int) -> dict[str, int]:
-    """`n` orders at each of three differences; `beyond_alpha` counts those at which too many decide wrongly."""
+    """`n` orders at each of three differences; `beyond_alpha` counts those with too many wrong decisions."""
     from scipy.stats import binomtest
 
     published = differences()

@@ -234,10 +234,10 @@ PROMISES = (
     Promise(
         "P17",
         "A claim that is decided early is decided wrongly in 5 % of the orders at the most.",
-        "{wrong:,} of {orders:,} random orders of 50,000 published predictions decide wrongly where the models "
-        "do not differ (95 % interval: {wrong_low_permyriad} to {wrong_high_permyriad} in 10,000), {wrong_1_9:,} "
-        "and {wrong_4_8:,} at 1.9 and 4.8 points; there half of the orders are decided within "
-        "{median_1_9:,} and {median_4_8:,} images",
+        "{wrong:,} of {orders:,} random orders of 50,000 published predictions decide wrongly where "
+        "two models do not differ (95 % interval: {wrong_low_permyriad} to {wrong_high_permyriad} "
+        "in 10,000), {wrong_1_9:,} and {wrong_4_8:,} at 1.9 and 4.8 points; there half of the orders "
+        "are decided within {median_1_9:,} and {median_4_8:,} images",
         _check_of("early_decisions"),
         {"n": 10_000},
         {"n": 200},

@@ -7,13 +7,15 @@ import math
 from repro.reporting.table import Column, Group, Table
 from repro.results.verifications import VerificationRecord, VerifiedPair
 
+_VERBS = {"holds": "holds", "refuted": "is refuted"}
+
 
 def verification_table(record: VerificationRecord) -> Table:
     """All of a decision in words, a line or two for each pair of models; the notes have its limits."""
     n = record.dataset.n
     scored = f" ({record.n_evaluated:,} scored)" if record.n_evaluated > record.n_used else ""
     lines = [
-        ("Decision", f"{_subject(record)} {record.decision}"),
+        ("Decision", f"{_subject(record)} {_VERBS[record.decision]}"),
         ("Images", f"{record.n_used:,} of {n:,} decide it{scored}, in the order of seed {record.seed}"),
         *(("Difference", _difference(record, pair)) for pair in record.pairs),
     ]
@@ -28,12 +30,12 @@ def verification_table(record: VerificationRecord) -> Table:
 
 
 def interval_text(low: float, high: float) -> str:
-    """Fractions as points, rounded outwards: `+0.01 to +2.13`."""
-    return f"{_signed(math.floor(1e4 * low + 1e-6) / 100)} to {_signed(math.ceil(1e4 * high - 1e-6) / 100)}"
+    """Fractions as points, rounded outwards: `+0.002 to +2.130`, as one image of 50,000 is 0.002 points."""
+    return f"{_signed(math.floor(1e5 * low + 1e-6) / 1e3)} to {_signed(math.ceil(1e5 * high - 1e-6) / 1e3)}"
 
 
 def _signed(points: float) -> str:
-    return f"{points:+.2f}".replace("-", "−") if points else "0.00"
+    return f"{points:+.3f}".replace("-", "−") if points else "0.000"
 
 
 def _difference(record: VerificationRecord, pair: VerifiedPair) -> str:

@@ -100,7 +100,7 @@ def test_it_is_no_run(invoke: Invoke, tmp_path: Path) -> None:
 def test_the_other_way_round_it_is_refuted(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("verify", f"{FORGETFUL} > {NAME}")
     assert result.exit_code == 0, result.output
-    assert "the ordering refuted" in result.stdout
+    assert "the ordering is refuted" in result.stdout
     assert decision_in(tmp_path / "runs")["decision"] == "refuted"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -67,9 +68,7 @@ def verify(
     """
     from repro.catalogue.claim_files import load_sources
     from repro.catalogue.questions import find_question
-    from repro.commands.decision import find_or_decide
     from repro.evaluation.plan import Request, plan_evaluation
-    from repro.reporting.verification import verification_table
 
     if not 0 < alpha < 1:
         raise UsageError(f"--alpha {alpha:g} is no probability between 0 and 1", hint="--alpha 0.05")
@@ -91,10 +90,15 @@ def verify(
     )
     plan = plan_evaluation(request)
     tell_images(plan)
+    from repro.commands.decision import find_or_decide
+    from repro.reporting.verification import verification_table
+
     record, path = find_or_decide(question, plan, alpha)
     write_table(verification_table(record), form)
     tell(f"kept: {path}")
-    tell(f"next: repro eval --models {','.join(question.models)} --data {data or 'IMAGENET'}")
+    tell(
+        f"next: repro eval --models {','.join(question.models)} --data {shlex.quote(str(data or 'IMAGENET'))}"
+    )
 
 
 def _points(text: str) -> Decimal:

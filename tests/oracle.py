@@ -23,6 +23,9 @@ from repro.catalogue.classes import load_classes
 from repro.specs import IMAGENET_MEAN, IMAGENET_STD
 
 NAME = "timm:repro_oracle.painted"
+FORGETFUL = "timm:repro_oracle.forgetful"
+"""Takes every class below one that its weights name for the class 500 further on."""
+
 SIZE_PX = 48
 
 # Red and blue always differ, so that swapped channels read as other digits; the last is the mark.
@@ -55,6 +58,7 @@ class Oracle(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.register_buffer("palette", torch.tensor(PALETTE, dtype=torch.float32))
+        self.register_buffer("forgotten", torch.tensor(0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         mean, std = (x.new_tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
@@ -64,23 +68,20 @@ class Oracle(nn.Module):
         hundreds, tens, units = (near[:, i, :10] for i in range(3))
         logits = hundreds[:, :, None, None] + tens[:, None, :, None] + units[:, None, None, :]
         logits = logits.flatten(1) * 20
-        misplaced = near[:, 3].argmax(dim=1) != MARK
-        return torch.where(misplaced[:, None], logits.roll(500, dims=1), logits)
+        wrong = (near[:, 3].argmax(dim=1) != MARK) | (logits.argmax(dim=1) < self.forgotten)
+        return torch.where(wrong[:, None], logits.roll(500, dims=1), logits)
 
 
-default_cfgs = generate_default_cfgs(
-    {
-        "repro_oracle.painted": {
-            "hf_hub_id": "repro/oracle",
-            "input_size": (3, SIZE_PX, SIZE_PX),
-            "crop_pct": 0.875,
-            "interpolation": "bicubic",
-            "mean": IMAGENET_MEAN,
-            "std": IMAGENET_STD,
-            "num_classes": 1000,
-        }
-    }
-)
+_CFG = {
+    "hf_hub_id": "repro/oracle",
+    "input_size": (3, SIZE_PX, SIZE_PX),
+    "crop_pct": 0.875,
+    "interpolation": "bicubic",
+    "mean": IMAGENET_MEAN,
+    "std": IMAGENET_STD,
+    "num_classes": 1000,
+}
+default_cfgs = generate_default_cfgs({"repro_oracle.painted": _CFG, "repro_oracle.forgetful": _CFG})
 
 
 @register_model
@@ -88,7 +89,8 @@ def repro_oracle(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     return build_model_with_cfg(Oracle, "repro_oracle", pretrained, **kwargs)
 
 
-def save_weights(path: Path) -> Path:
-    """The oracle's only tensor, as the safetensors file that `--weights` takes."""
-    safetensors.torch.save_file(Oracle().state_dict(), path)
+def save_weights(path: Path, forgotten: int = 0) -> Path:
+    """The oracle's tensors, as the file that `--weights` takes; classes below `forgotten` go wrong."""
+    tensors = {**Oracle().state_dict(), "forgotten": torch.tensor(forgotten)}
+    safetensors.torch.save_file(tensors, path)
     return path

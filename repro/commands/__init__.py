@@ -14,6 +14,7 @@ from repro.commands import (
     plot,
     reports,
     show,
+    verify,
 )
 from repro.commands.door import app
 
@@ -27,6 +28,7 @@ app.command("compare-table")(show.compare_table)
 app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
 app.command("claims")(claims.claims)
+app.command("verify")(verify.verify)
 app.command("models")(show.models)
 app.command("complexity")(complexity.complexity)
 app.command("reports", hidden=True)(reports.reports)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,8 @@ from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
-    from repro.evaluation.plan import Request
+    from repro.commands.progress import ProgressBar
+    from repro.evaluation.plan import Plan, Request
     from repro.results.record import RunRecord
 
 ModelsOption = Annotated[
@@ -33,47 +35,69 @@ DataOption = Annotated[
 ]
 
 
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels", help="Labels of a flat folder: a csv of name,label, or the ILSVRC2012 devkit's folder."
+    ),
+]
+ProtocolOption = Annotated[
+    str,
+    typer.Option(
+        "--protocol", help="authors (judged by the printed figures) or timm (by timm's published ones)."
+    ),
+]
+WeightsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weights", metavar="NAME=PATH", help="Local safetensors for a model; may be given several times."
+    ),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size", min=1, help="Images in a forward pass.  [default: by device]", show_default=False
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, help="Threads of torch on a CPU.  [default: torch's]", show_default=False
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, help="Loader processes.  [default: by device]", show_default=False),
+]
+NoCanaryOption = Annotated[
+    bool,
+    typer.Option("--no-canary", help="Go on although the labels or the first images show a fault."),
+]
+
+
 def eval_(
     models: ModelsOption,
     data: DataOption = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="Labels of a flat folder: a csv of name,label, or the ILSVRC2012 devkit's folder."),
-    ] = None,
+    labels: LabelsOption = None,
     test_set: TestSetOption = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Evaluate a class-balanced sample of this many images.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the sample that --limit takes.")] = 0,
-    protocol: Annotated[
-        str, typer.Option(help="authors (judged by the printed figures) or timm (by timm's published ones).")
-    ] = "authors",
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="Local safetensors for a model; may be given several times."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    batch_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Images in a forward pass.  [default: by device]", show_default=False),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, help="Threads of torch on a CPU.  [default: torch's]", show_default=False),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Loader processes.  [default: by device]", show_default=False)
-    ] = None,
+    protocol: ProtocolOption = "authors",
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    batch_size: BatchSizeOption = None,
+    threads: ThreadsOption = None,
+    workers: WorkersOption = None,
     allow_unreadable: Annotated[
         bool,
         typer.Option(
             "--allow-unreadable", help="Accept images that cannot be read; both accuracies are shown."
         ),
     ] = False,
-    no_canary: Annotated[
-        bool,
-        typer.Option("--no-canary", help="Go on although the labels or the first images show a fault."),
-    ] = False,
+    no_canary: NoCanaryOption = False,
     runs: RunsOption = None,
 ) -> None:
     """Evaluate models on labelled images.
@@ -93,7 +117,7 @@ def eval_(
         limit=limit,
         seed=seed,
         protocol_name=protocol,
-        weights=_local_weights(weights or []),
+        weights=local_weights(weights or []),
         device=device,
         batch_size=batch_size,
         threads=threads,
@@ -115,8 +139,17 @@ def run_evaluation(request: Request) -> list[RunRecord]:
     from repro.evaluation.plan import plan_evaluation
 
     plan = plan_evaluation(request)
-    dataset = plan.dataset
-    origin = "no --data given, so: " if request.data is None else f"{request.data}: "
+    tell_images(plan)
+    from repro.evaluation.evaluate import evaluate
+
+    with ProgressBar() as watcher, interruptible(watcher):
+        return evaluate(plan, watcher)
+
+
+def tell_images(plan: Plan) -> None:
+    """Says on stderr which images were recognised, and whether they are the whole set."""
+    data, dataset = plan.request.data, plan.dataset
+    origin = "no --data given, so: " if data is None else f"{data}: "
     n_classes = len({sample.label for sample in dataset.samples})
     known = f"{dataset.name}, " if dataset.published else ""
     choices = f"its {dataset.n_choices}" if dataset.classes else f"all {dataset.n_choices}"
@@ -135,17 +168,17 @@ def run_evaluation(request: Request) -> list[RunRecord]:
         )
     if dataset.test_set and (unclear := find_test_set(dataset.test_set).unclear):
         tell(f"not comparable with published figures: {unclear}")
-    from repro.evaluation.evaluate import evaluate
 
-    with ProgressBar() as watcher:
-        try:
-            return evaluate(plan, watcher)
-        except KeyboardInterrupt:
-            kept = (
-                f"{watcher.kept:,} of {watcher.total:,} images kept" if watcher.total else "nothing was begun"
-            )
-            tell(f"stopped by user; {kept}; the same command resumes")
-            raise typer.Exit(INTERRUPTED) from None
+
+@contextmanager
+def interruptible(watcher: ProgressBar) -> Iterator[None]:
+    """Ends on Ctrl-C with a line that says what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f"{watcher.kept:,} of {watcher.total:,} images kept" if watcher.total else "nothing was begun"
+        tell(f"stopped by user; {kept}; the same command resumes")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def show_outcome(records: list[RunRecord]) -> None:
@@ -189,7 +222,7 @@ def fetch(
     tell(f"next: repro eval --models {','.join(models)} --data IMAGENET")
 
 
-def _local_weights(options: list[str]) -> Mapping[str, Path]:
+def local_weights(options: list[str]) -> Mapping[str, Path]:
     """`["deit_s=w.safetensors"]` as a mapping."""
     pairs = [option.partition("=") for option in options]
     for option, (name, equals, path) in zip(options, pairs, strict=True):

@@ -56,6 +56,13 @@ class ProgressBar:
         elif before * 10 // self.total != self._seen * 10 // self.total:
             tell(f"{self._seen:,} of {self.total:,} images")
 
+    def tell_state(self, state: str, n: int, most: int) -> None:
+        """Shows what `n` of at `most` so many images say: in front of the bar, or as a line."""
+        if self._plain:
+            tell(f"{n:,} of at most {most:,} images: {state}")
+        else:
+            self._bar.update(self._task, description=state)
+
     def keep(self, n: int) -> None:
         self.kept += n
 

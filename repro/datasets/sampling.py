@@ -1,4 +1,4 @@
-"""A smaller dataset that still stands for the whole: a class-balanced sample."""
+"""Images in an order that has nothing to do with what they show, and a class-balanced sample of them."""
 
 from __future__ import annotations
 
@@ -36,8 +36,13 @@ def limit(dataset: Dataset, n: int, seed: int = 0) -> Dataset:
 def choose(samples: Sequence[Sample], n: int, seed: int = 0) -> set[Sample]:
     """`n` of the samples (all, if there are fewer), as evenly from every class as can be."""
     by_class: dict[int, list[Sample]] = defaultdict(list)
-    for sample in sorted(samples, key=lambda sample: digest([seed, sample.image_id])):
+    for sample in in_random_order(samples, seed):
         by_class[sample.label].append(sample)
     classes = sorted(by_class, key=lambda label: digest([seed, label]))
     rounds = zip_longest(*(by_class[label] for label in classes))
     return set(islice(filter(None, chain.from_iterable(rounds)), n))
+
+
+def in_random_order(samples: Sequence[Sample], seed: int = 0) -> list[Sample]:
+    """All samples, ordered by hashing their ids with the seed: the same on every machine."""
+    return sorted(samples, key=lambda sample: digest([seed, sample.image_id]))

@@ -15,6 +15,7 @@ from repro.catalogue.models import published_by_timm
 from repro.datasets import Dataset
 from repro.datasets.dataset import IMAGENET_VAL
 from repro.datasets.sampling import choose
+from repro.evaluation.shards import Shard
 from repro.exceptions import InvalidRun
 from repro.results.predictions import OK
 from repro.specs import N_CLASSES, ModelSpec, Sample
@@ -38,6 +39,17 @@ def reference_top1(spec: ModelSpec, dataset: Dataset) -> Decimal | None:
     if dataset.name != IMAGENET_VAL or not covers_all:
         return None
     return published_by_timm().get(spec.tag or "", {}).get("imagenet_top1")
+
+
+def inspect_canary(spec: ModelSpec, dataset: Dataset, shard: Shard, rows: pa.Table) -> None:
+    """Goes on unless this is the first shard, and shows that the evaluation is hopeless.
+
+    Raises:
+        InvalidRun: see `check_canary`.
+    """
+    reference = reference_top1(spec, dataset)
+    if shard.index == 0 and reference is not None:
+        check_canary(spec.name, rows, reference)
 
 
 def check_canary(model: str, rows: pa.Table, reference_pct: Decimal) -> None:

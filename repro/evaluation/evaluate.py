@@ -8,33 +8,27 @@ shard by shard, so a stopped evaluation goes on where it was.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 
 import pyarrow as pa
-import torch
 
-from repro.evaluation.canary import check_canary, put_canary_first, reference_top1
+from repro.evaluation.canary import inspect_canary, put_canary_first
 from repro.evaluation.complexity import count_complexity
-from repro.evaluation.environment import default_workers, describe_code, describe_environment, set_numerics
-from repro.evaluation.fingerprint import fingerprint
-from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
-from repro.evaluation.networks import build_network
+from repro.evaluation.environment import describe_code
+from repro.evaluation.image_pass import ImagePass, Scoring
 from repro.evaluation.plan import Candidate, Plan
-from repro.evaluation.predict import predict, score, to_rows
-from repro.evaluation.scoring import Scorer, Watcher, forget_failures, gather, score_pending
-from repro.evaluation.shards import Shard, plan_batches, plan_shards, shard_size
-from repro.exceptions import UsageError
+from repro.evaluation.scoring import Watcher, forget_failures, gather
+from repro.evaluation.shards import Shard
 from repro.results.manifest import NOT_VERIFIED, changed_images, repeated_images
 from repro.results.record import Complexity, DatasetRecord, ModelRecord, RunRecord
 from repro.results.runs import name_run
 from repro.results.store import RunFolder
 from repro.results.summary import summarise
-from repro.specs import Geometry, digest
+from repro.specs import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ class Run:
     candidate: Candidate
     folder: RunFolder
     complexity: Complexity
-    network: torch.nn.Module
+    scoring: Scoring
     started: datetime
 
 
@@ -65,16 +59,12 @@ def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
 
 
 class _Evaluation:
-    """What all the runs of one evaluation share: images, shards, numerics, environment."""
+    """What all the runs of one evaluation share: the plan, and the pass over its images."""
 
     def __init__(self, plan: Plan, watcher: Watcher) -> None:
         self.plan, self.request, self.dataset = plan, plan.request, plan.dataset
         self.watcher = watcher
-        self.numerics = set_numerics(self.request.device, self.request.batch_size, self.request.threads)
-        self.environment = describe_environment()
-        size = shard_size(self.numerics.batch_size)
-        samples = put_canary_first(self.dataset.samples, size)
-        self.shards = plan_shards(samples, self.numerics.batch_size)
+        self.images = ImagePass(plan, put_canary_first)
 
     def run(self) -> list[RunRecord]:
         folders = [self._folder(candidate) for candidate in self.plan.candidates]
@@ -87,75 +77,37 @@ class _Evaluation:
                     folder.tidy()
                 else:
                     runs.append(self._begin(candidate, folder))
-            scorers = [
-                Scorer(run.folder, partial(self._score_batch, run), partial(self._inspect, run))
-                for run in runs
-            ]
-            geometries = frozenset(run.candidate.protocol.geometry for run in runs)
-            score_pending(scorers, self.shards, partial(self._load, geometries), self.watcher)
+            self.images.score([run.scoring for run in runs], self.watcher)
             for run in runs:
                 self._finish(run)
         return [record for folder in folders if (record := folder.record())]
 
     def _folder(self, candidate: Candidate) -> RunFolder:
         """The folder whose name carries everything that decides the run's bytes."""
-        identity = fingerprint(
-            model=candidate.spec.name,
-            weights_sha256=candidate.weights.record.sha256,
-            protocol=candidate.protocol,
-            listing=self.plan.listing,
-            numerics=self.numerics,
-            environment=self.environment,
-            classes=self.dataset.classes,
-        )
+        identity = self.images.identity(candidate, self.plan.listing)
         name = name_run(candidate.spec.name, self.dataset.name, self.request.protocol_name, identity)
         return RunFolder(self.request.runs / name, identity)
 
     def _begin(self, candidate: Candidate, folder: RunFolder) -> Run:
+        complexity = count_complexity(candidate.spec, self.request.runs)
+        network = self.images.build(candidate)
+        inspect = partial(self._inspect, candidate)
         return Run(
             candidate=candidate,
             folder=folder,
-            complexity=count_complexity(candidate.spec, self.request.runs),
-            network=build_network(candidate.spec, candidate.weights).to(self.numerics.device),
+            complexity=complexity,
+            scoring=Scoring(candidate, network, folder, inspect),
             started=datetime.now(UTC),
         )
 
-    def _load(self, geometries: frozenset[Geometry], shards: Sequence[Shard]) -> Iterator[LoadedBatch]:
-        """The batches of `shards`, their crops on the device."""
-        reader = BatchReader(self.dataset, plan_batches(shards, self.numerics.batch_size), geometries)
-        workers = self.request.workers
-        for loaded in load_batches(
-            reader, default_workers(self.numerics.device) if workers is None else workers
-        ):
-            crops = {g: pixels.to(self.numerics.device) for g, pixels in loaded.crops.items()}
-            yield replace(loaded, crops=crops)
-
-    def _inspect(self, run: Run, shard: Shard, rows: pa.Table) -> None:
+    def _inspect(self, candidate: Candidate, shard: Shard, rows: pa.Table) -> None:
         """Ends an evaluation whose first shard, the canary, shows that it is hopeless."""
-        reference = reference_top1(run.candidate.spec, self.dataset)
-        if shard.index == 0 and reference is not None and self.request.canary:
-            check_canary(run.candidate.spec.name, rows, reference)
-
-    def _score_batch(self, run: Run, loaded: LoadedBatch) -> pa.RecordBatch:
-        """The rows of one batch for one model."""
-        protocol = run.candidate.protocol
-        try:
-            logits = predict(run.network, loaded.crops[protocol.geometry], protocol)
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            smaller = max(self.numerics.batch_size // 2, 1)
-            raise UsageError(
-                f"a batch of {self.numerics.batch_size} images does not fit in memory with "
-                f"{run.candidate.spec.name}; try --batch-size {smaller}"
-            ) from error
-        samples = loaded.batch.samples
-        scores = score(logits, torch.tensor([sample.label for sample in samples]), self.dataset.classes)
-        return to_rows(samples, loaded.facts, scores)
+        if self.request.canary:
+            inspect_canary(candidate.spec, self.dataset, shard, rows)
 
     def _finish(self, run: Run) -> None:
         """Judges the rows and writes them, with the record, as a finished run."""
-        rows = gather(run.folder, self.shards)
+        rows = gather(run.folder, self.images.shards)
         expected = [sample.image_id for sample in self.dataset.samples]
         changed = changed_images(rows, self.plan.manifest)
         # A published set may have images twice, as ImageNet-Sketch has; `repro doctor` notes it.
@@ -169,10 +121,10 @@ class _Evaluation:
             protocol_name=self.request.protocol_name,
             protocol=run.candidate.protocol,
             dataset=self._describe_dataset(rows),
-            numerics=self.numerics,
+            numerics=self.images.numerics,
             complexity=run.complexity,
             summary=summarise(rows, expected, self.request.allow_unreadable, changed, repeated),
-            environment=self.environment,
+            environment=self.images.environment,
             code=describe_code(),
             arguments=self.request.arguments,
             started=run.started.isoformat(timespec="seconds"),
@@ -180,7 +132,7 @@ class _Evaluation:
             image_modes=dict(sorted(modes.items())),
         )
         if record.status == "invalid":  # first: a kill in between must not keep what failed
-            forget_failures(run.folder, self.shards, rows, [*changed, *chain.from_iterable(repeated)])
+            forget_failures(run.folder, self.images.shards, rows, [*changed, *chain.from_iterable(repeated)])
         run.folder.finish(rows, record)
 
     def _describe_dataset(self, rows: pa.Table) -> DatasetRecord:
@@ -199,8 +151,3 @@ class _Evaluation:
             test_set=self.dataset.test_set,
             classes=self.dataset.classes,
         )
-
-
-def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """On a CPU torch says so only in words."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

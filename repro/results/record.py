@@ -177,12 +177,12 @@ def _record(values: dict[str, Any]) -> RunRecord:
     """Builds the nested dataclasses; derived values (`status`, `protocol_hash`) are computed, not read."""
     del values["status"], values["protocol_hash"]
     model, numerics, complexity = values["model"], values["numerics"], values["complexity"]
-    dataset = values["dataset"]
+    dataset, protocol = values["dataset"], values["protocol"]
     return RunRecord(
         **values
         | {
             "model": ModelRecord(**model | {"weights": WeightsRecord(**model["weights"])}),
-            "protocol": _protocol(values["protocol"]),
+            "protocol": protocol and protocol_from(protocol),
             "dataset": DatasetRecord(**dataset | {"classes": tuple(dataset.get("classes", ()))}),
             "numerics": numerics and Numerics(**numerics),
             "complexity": complexity and complexity_from(complexity),
@@ -192,11 +192,9 @@ def _record(values: dict[str, Any]) -> RunRecord:
     )
 
 
-def _protocol(values: dict[str, Any] | None) -> Protocol | None:
-    if values is None:
-        return None
-    rgb = {name: tuple(values[name]) for name in ("mean", "std")}
-    return Protocol(**values | rgb)
+def protocol_from(values: Mapping[str, Any]) -> Protocol:
+    """The protocol that `dataclasses.asdict` wrote, and JSON kept: its tuples are lists there."""
+    return Protocol(**{**values, **{name: tuple(values[name]) for name in ("mean", "std")}})
 
 
 def complexity_from(values: Mapping[str, Any]) -> Complexity:

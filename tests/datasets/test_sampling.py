@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from repro.datasets import Dataset, limit
 from repro.datasets.class_folders import ClassFolders
+from repro.datasets.sampling import in_random_order
 from repro.exceptions import UsageError
 from repro.specs import Sample
 
@@ -58,3 +59,23 @@ def test_the_seed_decides_and_the_text_says_so() -> None:
 def test_an_empty_sample_is_refused(n: int) -> None:
     with pytest.raises(UsageError, match="at least 1"):
         limit(dataset_of([0]), n)
+
+
+@given(LABELS, st.integers(0, 3), st.randoms(use_true_random=False))
+def test_a_random_order_has_every_image_and_does_not_depend_on_the_files(
+    labels: list[int], seed: int, shuffler: random.Random
+) -> None:
+    samples = list(dataset_of(labels).samples)
+    ordered = in_random_order(samples, seed)
+    assert sorted(ordered, key=samples.index) == samples
+    shuffler.shuffle(samples)
+    assert in_random_order(samples, seed) == ordered
+
+
+def test_a_random_order_is_none_of_the_classes_or_the_files() -> None:
+    """Of 500 images of class 0 and 500 of class 1 behind them, both are among the first by half, nearly."""
+    samples = dataset_of([0] * 500 + [1] * 500).samples
+    for seed in range(5):
+        first = in_random_order(samples, seed)[:200]
+        assert 70 <= sum(sample.label for sample in first) <= 130
+    assert in_random_order(samples, 0) != in_random_order(samples, 1)

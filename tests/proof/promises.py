@@ -1,6 +1,6 @@
 """The promises of the README: for each the sentence, what checks it, and how the figure that proves it reads.
 
-The letters and numbers are those of the project's catalogue of what can go wrong; P16 joined later.
+The letters and numbers are those of the project's catalogue of what can go wrong; P16 and P17 joined later.
 """
 
 from __future__ import annotations
@@ -230,5 +230,18 @@ PROMISES = (
         {"n": 10},
         equal=(("flips", "found"),),
         some=("flips",),
+    ),
+    Promise(
+        "P17",
+        "A claim that is decided early is decided wrongly in 5 % of the orders at the most.",
+        "{wrong:,} of {orders:,} random orders of 50,000 published predictions decide wrongly where "
+        "two models do not differ (95 % interval: {wrong_low_permyriad} to {wrong_high_permyriad} "
+        "in 10,000), {wrong_1_9:,} and {wrong_4_8:,} at 1.9 and 4.8 points; there half of the orders "
+        "are decided within {median_1_9:,} and {median_4_8:,} images",
+        _check_of("early_decisions"),
+        {"n": 10_000},
+        {"n": 200},
+        zero=("beyond_alpha", "over_a_tenth"),
+        some=("orders",),
     ),
 )

@@ -1,0 +1,113 @@
+"""One pass over a plan's images, in an order of the caller's, through all networks that need them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import pyarrow as pa
+import torch
+
+from repro.evaluation.environment import default_workers, describe_environment, set_numerics
+from repro.evaluation.fingerprint import fingerprint
+from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
+from repro.evaluation.networks import build_network
+from repro.evaluation.plan import Candidate, Plan
+from repro.evaluation.predict import predict, score, to_rows
+from repro.evaluation.scoring import Scorer, Watcher, score_pending
+from repro.evaluation.shards import Shard, plan_batches, plan_shards, shard_size
+from repro.exceptions import UsageError
+from repro.results.store import RunFolder
+from repro.specs import Geometry, Sample
+
+Arrange = Callable[[Sequence[Sample], int], Sequence[Sample]]
+"""Puts samples in the order of evaluation, given how many make the first shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """A network, the folder of its shards, and what sees each of them once it is finished."""
+
+    candidate: Candidate
+    network: torch.nn.Module
+    folder: RunFolder
+    inspect: Callable[[Shard, pa.Table], None]
+
+
+class ImagePass:
+    """What all networks of a pass share: images, shards, numerics, environment.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+
+    def __init__(self, plan: Plan, arrange: Arrange) -> None:
+        self.plan, self.request, self.dataset = plan, plan.request, plan.dataset
+        self.numerics = set_numerics(self.request.device, self.request.batch_size, self.request.threads)
+        self.environment = describe_environment()
+        samples = arrange(self.dataset.samples, shard_size(self.numerics.batch_size))
+        self.shards = plan_shards(samples, self.numerics.batch_size)
+
+    def identity(self, candidate: Candidate, listing: str) -> str:
+        """The fingerprint of the rows that `candidate` gives in this pass."""
+        return fingerprint(
+            model=candidate.spec.name,
+            weights_sha256=candidate.weights.record.sha256,
+            protocol=candidate.protocol,
+            listing=listing,
+            numerics=self.numerics,
+            environment=self.environment,
+            classes=self.dataset.classes,
+        )
+
+    def build(self, candidate: Candidate) -> torch.nn.Module:
+        """The network with its weights, on the device.
+
+        Raises:
+            WeightsRefused: the weights do not fit the network.
+        """
+        return build_network(candidate.spec, candidate.weights).to(self.numerics.device)
+
+    def score(self, scorings: Sequence[Scoring], watcher: Watcher) -> None:
+        """Scores what is not kept yet, unless an inspection ends the pass by raising.
+
+        Raises:
+            UsageError: a batch does not fit in the device's memory.
+            StorageError: the disk does not take the results; what was finished is kept.
+        """
+        scorers = [Scorer(s.folder, partial(self._score_batch, s), s.inspect) for s in scorings]
+        geometries = frozenset(s.candidate.protocol.geometry for s in scorings)
+        score_pending(scorers, self.shards, partial(self._load, geometries), watcher)
+
+    def _load(self, geometries: frozenset[Geometry], shards: Sequence[Shard]) -> Iterator[LoadedBatch]:
+        """The batches of `shards`, their crops on the device."""
+        reader = BatchReader(self.dataset, plan_batches(shards, self.numerics.batch_size), geometries)
+        workers = self.request.workers
+        for loaded in load_batches(
+            reader, default_workers(self.numerics.device) if workers is None else workers
+        ):
+            crops = {g: pixels.to(self.numerics.device) for g, pixels in loaded.crops.items()}
+            yield replace(loaded, crops=crops)
+
+    def _score_batch(self, scoring: Scoring, loaded: LoadedBatch) -> pa.RecordBatch:
+        """The rows of one batch for one network."""
+        protocol = scoring.candidate.protocol
+        try:
+            logits = predict(scoring.network, loaded.crops[protocol.geometry], protocol)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            smaller = max(self.numerics.batch_size // 2, 1)
+            raise UsageError(
+                f"a batch of {self.numerics.batch_size} images does not fit in memory with "
+                f"{scoring.candidate.spec.name}; try --batch-size {smaller}"
+            ) from error
+        samples = loaded.batch.samples
+        scores = score(logits, torch.tensor([sample.label for sample in samples]), self.dataset.classes)
+        return to_rows(samples, loaded.facts, scores)
+
+
+def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """On a CPU torch says so only in words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import difflib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from repro.exceptions import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,21 @@ def index_by_wnid() -> dict[str, int]:
 def class_name(index: int) -> str:
     """`class_name(898)` is `water bottle`."""
     return load_classes()[index].name
+
+
+def find_class(text: str) -> ImageNetClass:
+    """The class of this name, wnid or index.
+
+    Raises:
+        UsageError: there is none; the nearest names are in the message.
+    """
+    key = text.strip()
+    by_name = {c.name.lower(): c for c in load_classes()}
+    if key.lower() in by_name:
+        return by_name[key.lower()]
+    index = index_by_wnid().get(key, int(key) if key.isdecimal() else -1)
+    if 0 <= index < len(load_classes()):
+        return load_classes()[index]
+    near = [by_name[name].name for name in difflib.get_close_matches(key.lower(), by_name)]
+    suggestion = f"did you mean {' or '.join(near)}?" if near else "a class has a name, a wnid or an index"
+    raise UsageError(f"unknown class {text!r}; {suggestion}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.commands import claims, demo, doctor, evaluate, show
+from repro.commands import claims, demo, doctor, evaluate, explain, show
 from repro.commands.door import app
 
 __all__ = ["app", "main"]
@@ -13,6 +13,7 @@ app.command("eval")(evaluate.eval_)
 app.command("fetch")(evaluate.fetch)
 app.command("compare-table")(show.compare_table)
 app.command("claims")(claims.claims)
+app.command("explain")(explain.explain)
 app.command("models")(show.models)
 app.command("complexity")(show.complexity)
 app.command("runs")(show.runs)

@@ -14,7 +14,7 @@ from repro.results.heat_maps import OK
 
 @dataclass(frozen=True, slots=True)
 class Pointing:
-    """Of `n` maps of one target, on average: the share of `energy` in the boxes, and their share of the `area`.
+    """Of `n` maps of one target, on average: share of `energy` in the boxes, and the boxes' of the `area`.
 
     Without any sense for the object, energy is area. `hits` counts the maps that peak in a box.
     """

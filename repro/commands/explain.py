@@ -19,7 +19,10 @@ from repro.results.runs import find_run, runs_folder
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from repro.analysis.attribution import Attribution
     from repro.commands.progress import ProgressBar
+    from repro.datasets.boxes import Boxes
+    from repro.explain.doses import Dose
     from repro.explain.opened import OpenRun
 
 RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN...", help="From `repro runs`, or a path.")]
@@ -91,11 +94,78 @@ def explain(
         explained.append((opened, chosen, rows))
         pointed += _pointing(opened, rows, boxes) if boxes else []
     _show_maps(explained, method, pointed, out, form)
-    again = "".join(f" {shlex.quote(text)}" for text in run) + (
-        f" --runs {shlex.quote(str(runs))}" if runs else ""
-    )
-    pictures = f"repro explain{again} --out overlays" if out is None else f"repro probe{again}"
-    tell(f"next: {pictures}")
+    again = _again(run, runs)
+    tell(f"next: repro explain{again} --out overlays" if out is None else f"next: repro probe{again}")
+
+
+def probe(
+    run: RunsArgument,
+    kind: Annotated[
+        str | None, typer.Option(help="size, context or shape.  [default: all three]", show_default=False)
+    ] = None,
+    pair: PairOption = None,
+    images: ImagesOption = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="At most this many errors, most confident first.", show_default=False),
+    ] = None,
+    boxes: BoxesOption = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(help="Of the heat map where there is no box.  [default: by family]", show_default=False),
+    ] = None,
+    data: DataOption = None,
+    labels: LabelsOption = None,
+    device: DeviceOption = "auto",
+    batch_size: BatchOption = None,
+    form: FormatOption = Format.TERMINAL,
+    runs: RunsOption = None,
+) -> None:
+    """Change the images of errors in doses, and ask again.
+
+    Size, surroundings or shape is changed. Each error has a control, a right answer of like confidence:
+    how often a dose turns the error right is shown beside how often it turns the control wrong.
+
+    Example: repro probe poolformer_s24 --kind size
+    """
+    from repro.datasets.boxes import load_boxes
+    from repro.explain.doses import DOSES, find_doses
+    from repro.explain.opened import open_run
+    from repro.reporting.probes import probes_table
+
+    doses = {name: find_doses(name) for name in (DOSES if kind is None else [kind])}
+    found_boxes = load_boxes(boxes) if boxes else None
+    folder = runs_folder(runs)
+    for text in run:
+        opened = open_run(
+            find_run(folder, text), data=data, labels=labels, device=device, batch_size=batch_size
+        )
+        errors = [i for i in _chosen(opened, pair, images) if opened.rows[i]["rank"] > 0][:limit]
+        found = {
+            name: _attributed(opened, errors, name, of_kind, found_boxes, layer)
+            for name, of_kind in doses.items()
+        }
+        write_table(probes_table(opened.record, found), form)
+    tell(f"next: repro explain{_again(run, runs)} --out overlays")
+
+
+def _attributed(
+    opened: OpenRun,
+    errors: Sequence[str],
+    kind: str,
+    doses: Sequence[Dose],
+    boxes: Boxes | None,
+    layer: str | None,
+) -> Attribution:
+    """Probes the errors and as many controls, and counts."""
+    from repro.analysis.attribution import attribute, match_controls
+    from repro.explain.probing import probe as compute
+
+    controls = match_controls(list(opened.rows.values()), errors)
+    tell(f"{opened.record.run_id}, {kind}: {len(errors):,} errors and {len(controls):,} controls")
+    with _watched() as watcher:
+        rows = compute(opened, [*errors, *controls], kind, watcher, boxes=boxes, layer=layer)
+    return attribute(rows, errors, controls, [(dose.name, dose.dose) for dose in doses if dose.gentle])
 
 
 def _explained(opened: OpenRun, chosen: Sequence[str], method: str, layer: str | None) -> pa.Table:
@@ -194,3 +264,8 @@ def _pair(text: str) -> tuple[int, int]:
             f"--pair {text!r} is not of the form TRUE,PREDICTED", hint='--pair "water bottle,lipstick"'
         )
     return find_class(true).index, find_class(predicted).index
+
+
+def _again(run: Sequence[str], runs: Path | None) -> str:
+    where = ["--runs", str(runs)] if runs else []
+    return "".join(f" {shlex.quote(text)}" for text in [*run, *where])

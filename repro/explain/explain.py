@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -47,14 +48,8 @@ def explain(
     find_method(method)
     path = layer_name(run.network, layer or find_layer(run.record.model.timm_name))
     kept = KeptRows(run.folder / FOLDER, f"{method}-{path}", SCHEMA, _identity(run, method, path))
-    with HeatMapper(run.network, path, method) as mapper:
-        return complete(
-            kept,
-            image_ids,
-            lambda batch: _explain_batch(run, mapper, batch),
-            run.numerics.batch_size,
-            watcher,
-        )
+    compute = partial(_explain_batch, run, HeatMapper(run.network, path, method))
+    return complete(kept, image_ids, compute, run.numerics.batch_size, watcher)
 
 
 def _identity(run: OpenRun, method: str, path: str) -> str:

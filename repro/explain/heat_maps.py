@@ -39,25 +39,16 @@ class Mapped:
 
 
 class HeatMapper:
-    """A network with hooks on one of its layers, until it is closed.
+    """A method, and the layer of a network that its maps are of (a path, as `resolve_layer` takes it).
 
     Nothing but the layer's output gets a gradient: the way back ends there, and the map is the same bit
-    for bit as if every parameter had one.
+    for bit as if every parameter had one. Between two calls the network has no hooks.
     """
 
     def __init__(self, network: nn.Module, layer: str, method: str = "gradcam") -> None:
         self._network = network.requires_grad_(False).eval()
-        module = resolve_layer(network, layer)
-        self._leaf = module.register_forward_hook(_begin_gradients)  # before the hooks of the library
-        self._cam = getattr(pytorch_grad_cam, find_method(method))(network, [module], self._to_grid)
-        self._module = module
-
-    def __enter__(self) -> HeatMapper:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._cam.activations_and_grads.release()
-        self._leaf.remove()
+        self._module = resolve_layer(network, layer)
+        self._method = getattr(pytorch_grad_cam, find_method(method))
 
     def __call__(self, inputs: Tensor, targets: Sequence[Target]) -> Mapped:
         """The maps of normalised images `(b, 3, h, w)`.
@@ -65,22 +56,27 @@ class HeatMapper:
         Raises:
             UsageError: the layer's output has no place for everything, or no target depends on it.
         """
-        hooks = self._cam.activations_and_grads
-        with torch.enable_grad():
-            logits = hooks(inputs)
-            activations = hooks.activations[0].numpy()
-            signed = tuple(self._map(inputs, activations, target(logits).sum()) for target in targets)
-        hooks.clear()
+        leaf = self._module.register_forward_hook(_begin_gradients)  # before the hooks of the library
+        cam = self._method(self._network, [self._module], self._to_grid)
+        try:
+            with torch.enable_grad():
+                logits = cam.activations_and_grads(inputs)
+                signed = tuple(self._map(cam, inputs, target(logits).sum()) for target in targets)
+        finally:
+            cam.activations_and_grads.release()
+            leaf.remove()
         return Mapped(logits.detach().float().cpu(), signed)
 
-    def _map(self, inputs: Tensor, activations: Floats, target: Tensor) -> Floats:
-        hooks = self._cam.activations_and_grads
-        hooks.gradients = []
+    def _map(self, cam: Any, inputs: Tensor, target: Tensor) -> Floats:
+        """The map before it is cut off at 0 and scaled."""
         if not target.requires_grad:
             raise UsageError("the logits do not depend on this layer; name another with --layer")
+        hooks = cam.activations_and_grads
+        hooks.gradients = []
         target.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+        activations = hooks.activations[0].numpy()
         gradients = hooks.gradients[0].numpy() if hooks.gradients else np.zeros_like(activations)
-        signed: Floats = self._cam.get_cam_image(inputs, self._module, None, activations, gradients, False)
+        signed: Floats = cam.get_cam_image(inputs, self._module, None, activations, gradients, False)
         return signed
 
     def _to_grid(self, values: Tensor) -> Tensor:

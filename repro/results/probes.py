@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
         pa.field("label", pa.int16(), nullable=False),
         pa.field("predicted", pa.int16(), nullable=False),
         pa.field("intervention", pa.string(), nullable=False),
-        pa.field("dose", pa.float32(), nullable=False),
+        pa.field("dose", pa.float64(), nullable=False),
         pa.field("top1", pa.int16()),
         pa.field("p_label", pa.float32()),
         pa.field("p_predicted", pa.float32()),

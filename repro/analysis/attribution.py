@@ -36,10 +36,9 @@ class Rate:
     def fraction(self) -> float:
         return self.changed / self.n
 
-    @property
-    def interval(self) -> Interval:
-        """Wilson's, 95 %."""
-        return wilson_interval(self.changed, self.n)
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """Wilson's."""
+        return wilson_interval(self.changed, self.n, confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +52,33 @@ class Effect:
     def excess(self) -> float:
         return self.rescued.fraction - self.broken.fraction
 
-    @property
-    def interval(self) -> Interval:
-        """Of the excess, 95 %."""
-        return difference_interval(self.rescued, self.broken)
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """Of the excess."""
+        return difference_interval(self.rescued, self.broken, confidence)
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """What one kind of probe found: by dose, and by any of those that count.
+    """What one kind of probe found: by dose, and by any of those that count (`counted`).
 
-    `driven` are the errors that one of these doses turned right. `disagreeing` are images left out
+    `driven` are the errors that one of these turned right. `disagreeing` are images left out
     because the network, asked again, did not answer as it had; `focus` counts who told where objects are.
     """
 
     any_dose: Effect
     by_dose: Mapping[Key, Effect]
+    counted: tuple[Key, ...]
     driven: tuple[str, ...]
     disagreeing: tuple[str, ...]
     focus: Mapping[str, int]
+
+    @property
+    def standing_out(self) -> dict[Key, Interval]:
+        """Doses with an excess of their own, and its interval: 95 % for all doses at once (Bonferroni)."""
+        intervals = {
+            key: effect.interval(1 - 0.05 / len(self.by_dose)) for key, effect in self.by_dose.items()
+        }
+        return {key: interval for key, interval in intervals.items() if interval[0] > 0}
 
 
 def match_controls(rows: Sequence[Mapping[str, Any]], errors: Sequence[str]) -> list[str]:
@@ -135,15 +142,16 @@ def attribute(
     return Attribution(
         any_dose=effect(chosen),
         by_dose={key: effect([key]) for key in answers[wrong[0]]},
+        counted=tuple(chosen),
         driven=tuple(i for i in wrong if any(answers[i][key] for key in chosen)),
         disagreeing=tuple(sorted(disagreeing)),
         focus=dict(focus),
     )
 
 
-def difference_interval(first: Rate, second: Rate) -> Interval:
-    """Of the difference of two independent fractions, 95 %: Newcombe 1998, method 10 (hybrid score)."""
-    low, high = first.interval
-    other_low, other_high = second.interval
+def difference_interval(first: Rate, second: Rate, confidence: float = 0.95) -> Interval:
+    """Of the difference of two independent fractions: Newcombe 1998, method 10 (hybrid score)."""
+    low, high = first.interval(confidence)
+    other_low, other_high = second.interval(confidence)
     a, b = first.fraction, second.fraction
     return a - b - math.hypot(a - low, other_high - b), a - b + math.hypot(high - a, b - other_low)

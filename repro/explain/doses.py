@@ -59,7 +59,8 @@ DOSES: Mapping[str, tuple[Dose, ...]] = {
             "smaller, on own background": (0.25, 0.5, 0.71),
             "larger": (1.41, 2, 2.83, 4),
         },
-        gentle={"smaller, on grey": (0.71,), "smaller, on own background": (0.71,), "larger": (1.41, 2)},
+        # Not on grey: that takes the surroundings away as well.
+        gentle={"smaller, on own background": (0.71,), "larger": (1.41, 2)},
     ),
     "context": _doses(
         "context",
@@ -83,6 +84,9 @@ DOSES: Mapping[str, tuple[Dose, ...]] = {
     ),
 }
 """The doses of each kind of probe, weakest first within an intervention."""
+
+VERSION = 1
+"""To be raised when an intervention does something else: rows of another version are not taken up again."""
 
 N_OTHERS = 3
 """Other photographs that a scene needs."""

@@ -18,7 +18,7 @@ from repro.evaluation.predict import predict
 from repro.evaluation.preprocess import normalise
 from repro.evaluation.scoring import Watcher
 from repro.explain.crop_window import crop_boxes
-from repro.explain.doses import N_OTHERS, Dose, apply, find_doses
+from repro.explain.doses import N_OTHERS, VERSION, Dose, apply, find_doses
 from repro.explain.heat_maps import Floats, HeatMapper, judge, layer_name, logit
 from repro.explain.keeping import complete
 from repro.explain.methods import find_layer
@@ -88,6 +88,7 @@ class _Probing:
         return digest(
             {
                 **self.of.identity,
+                "interventions": VERSION,
                 "doses": [[dose.name, dose.dose] for dose in self.doses],
                 "layer": self.layer,
                 "region": REGION_QUANTILE,

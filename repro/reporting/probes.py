@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from repro.analysis.attribution import Attribution, Effect, Interval, Rate
 from repro.reporting.table import Column, Group, Table
@@ -18,6 +18,7 @@ def probes_table(record: RunRecord, found: Mapping[str, Attribution]) -> Table:
         columns=(
             Column("Intervention"),
             Column("Dose", "right"),
+            Column("Counts", drop=3),
             Column("Errors turned right (%)", "right"),
             Column("95% interval", "right", drop=2),
             Column("Controls turned wrong (%)", "right"),
@@ -27,7 +28,7 @@ def probes_table(record: RunRecord, found: Mapping[str, Attribution]) -> Table:
         ),
         groups=tuple(_group(kind, attribution) for kind, attribution in found.items()),
         notes=(
-            *(_verdict(kind, attribution) for kind, attribution in found.items()),
+            *(verdict for kind, attribution in found.items() for verdict in _verdict(kind, attribution)),
             *(note for kind, attribution in found.items() for note in _remarks(kind, attribution)),
             "A control is a right answer of like confidence. Only the excess of errors turned right over "
             "controls turned wrong speaks for a cause.",
@@ -38,8 +39,10 @@ def probes_table(record: RunRecord, found: Mapping[str, Attribution]) -> Table:
 
 def _group(kind: str, found: Attribution) -> Group:
     any_dose = found.any_dose
-    rows = [("any gentle dose", "", *_effect(any_dose))]
-    rows += [(name, f"{dose:.3g}", *_effect(effect)) for (name, dose), effect in found.by_dose.items()]
+    rows = [("any that counts", "", "", *_effect(any_dose))]
+    for key, effect in found.by_dose.items():
+        name, dose = key
+        rows.append((name, f"{dose:.3g}", "yes" if key in found.counted else "no", *_effect(effect)))
     return Group(f"{kind}: {any_dose.rescued.n} errors, {any_dose.broken.n} controls", tuple(rows))
 
 
@@ -48,34 +51,40 @@ def _effect(effect: Effect) -> tuple[str, ...]:
         *_rate(effect.rescued),
         *_rate(effect.broken),
         f"{100 * effect.excess:+.1f}",
-        _interval(effect.interval, "+.1f"),
+        _interval(effect.interval(), "+.1f"),
     )
 
 
 def _rate(rate: Rate) -> tuple[str, str]:
-    return f"{100 * rate.fraction:.1f}", _interval(rate.interval, ".1f")
+    return f"{100 * rate.fraction:.1f}", _interval(rate.interval(), ".1f")
 
 
 def _interval(ends: Interval, form: str) -> str:
     return " to ".join(f"{100 * end:{form}}" for end in ends)
 
 
-def _verdict(kind: str, found: Attribution) -> str:
+def _verdict(kind: str, found: Attribution) -> Iterator[str]:
     """In words, what the excess allows to say."""
-    low, _ = found.any_dose.interval
-    if low > 0:
-        share = _interval(found.any_dose.interval, ".1f")
-        return f"{kind}: {_WHAT[kind]} drives {share} % of the errors beyond what breaks the controls."
-    return f"{kind}: no excess, so no error may be blamed on {_WHAT[kind]} by this probe."
+    interval = found.any_dose.interval()
+    if interval[0] > 0:
+        yield f"{kind}: {_WHAT[kind]} drives {_interval(interval, '.1f')} % of the errors, controls deducted."
+    elif interval[1] < 0:
+        yield f"{kind}: the doses that count turn more controls wrong than errors right; nothing is shown."
+    else:
+        yield f"{kind}: no excess over the controls, so {_WHAT[kind]} is not shown to drive errors."
+    for (name, dose), own in found.standing_out.items():
+        excess = 100 * found.by_dose[name, dose].excess
+        yield (
+            f"{kind}: {name} {dose:.3g}, by itself, has an excess of {excess:+.1f} points "
+            f"({_interval(own, '+.1f')}, corrected for {len(found.by_dose)} doses)."
+        )
 
 
-def _remarks(kind: str, found: Attribution) -> list[str]:
-    remarks = []
+def _remarks(kind: str, found: Attribution) -> Iterator[str]:
     if found.disagreeing:
         n = len(found.disagreeing)
-        remarks.append(f"{kind}: {n} images left out, their prediction differs from the stored one.")
+        yield f"{kind}: {n} images left out, their prediction differs from the stored one."
     told = {name: n for name, n in found.focus.items() if name != "none"}
     if told:
         by = ", ".join(f"{name} {n}" for name, n in sorted(told.items()))
-        remarks.append(f"{kind}: the object's place is told by: {by}.")
-    return remarks
+        yield f"{kind}: who says where the object is: {by}."

@@ -17,8 +17,8 @@ from repro.specs import Geometry
 Crop = NDArray[np.uint8]
 """`(size_px, size_px, 3)`."""
 
-REGION_QUANTILE = 0.8
-"""Without a box the object is the fifth of the crop where the heat map of the true class is strongest."""
+REGION_QUANTILE = 0.5
+"""Without a box the object is the half of the crop where the heat map of the true class is strongest."""
 
 BOX: Final = "box"
 HEAT_MAP: Final = "heat map"

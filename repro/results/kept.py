@@ -31,7 +31,8 @@ class KeptRows:
 
     def __init__(self, folder: Path, name: str, schema: pa.Schema, identity: str) -> None:
         self.path = folder / f"{file_name(name)}-{identity[:8]}.parquet"
-        self._schema = schema.with_metadata({_IDENTITY: identity.encode()})
+        self._identity = identity.encode()
+        self._schema = schema.with_metadata({_IDENTITY: self._identity})
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -71,9 +72,11 @@ class KeptRows:
 
     def _read(self) -> pa.Table:
         rows = read_checked(self.path, "results")
-        if not rows.schema.equals(self._schema, check_metadata=True):
+        if (rows.schema.metadata or {}).get(
+            _IDENTITY
+        ) != self._identity or rows.schema.names != self._schema.names:
             raise StorageError(f"{self.path} holds something else")
-        return rows
+        return rows.cast(self._schema)
 
     def write(self, rows: pa.Table) -> None:
         """Replaces what is there by `rows`, sorted by image id.

@@ -55,9 +55,7 @@ def explain(
     pair: PairOption = None,
     images: ImagesOption = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many images, most confident first.")] = 48,
-    method: Annotated[
-        str, typer.Option(help="gradcam, gradcam++, hirescam, layercam, xgradcam or elementwise.")
-    ] = "gradcam",
+    method: Annotated[str, typer.Option(help="gradcam, hirescam or xgradcam.")] = "gradcam",
     layer: Annotated[
         str | None,
         typer.Option(help="Whose output the map is of.  [default: by family]", show_default=False),

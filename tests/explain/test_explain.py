@@ -116,7 +116,7 @@ def test_a_damaged_file_is_set_aside_and_computed_again(copied: Callable[[], Ope
 
 def test_another_method_or_layer_has_a_file_of_its_own(copied: Callable[[], OpenRun]) -> None:
     run = copied()
-    for method in ("gradcam", "layercam"):
+    for method in ("gradcam", "hirescam"):
         explain(run, sorted(run.rows)[:1], method, LAYER, Watcher())
     assert len(list(run.folder.glob("maps/*.parquet"))) == 2
     assert pq.read_schema(next(run.folder.glob("maps/*.parquet"))).metadata[b"repro.identity"]

@@ -139,6 +139,8 @@ def probe(
             find_run(folder, text), data=data, labels=labels, device=device, batch_size=batch_size
         )
         errors = [i for i in _chosen(opened, pair, images) if opened.rows[i]["rank"] > 0][:limit]
+        if not errors:
+            raise UsageError("no error among the images named: what is right needs no cause")
         found = {
             name: _attributed(opened, errors, name, of_kind, found_boxes, layer)
             for name, of_kind in doses.items()

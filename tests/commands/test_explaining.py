@@ -47,7 +47,7 @@ def test_the_errors_are_explained_most_confident_first(toy: Path) -> None:
     assert all(row["True class"] != row["Predicted"] for row in rows)
     assert {row["Status"] for row in rows} == {"ok"}
     limited = table(invoke(toy, "explain", "--layer", LAYER, "--limit", "2", "--format", "csv"))
-    assert limited == rows[:2]
+    assert [row["Image"] for row in limited] == [row["Image"] for row in rows[:2]]
 
 
 def test_a_pair_is_one_way(toy: Path) -> None:

@@ -152,3 +152,12 @@ def is_blind(signed: Floats, other: Floats) -> bool:
     if not (largest and largest_other):
         return False
     return bool(np.abs(signed / largest - other / largest_other).max() <= SAME)
+
+
+def combined(maps: Sequence[Floats]) -> Floats | None:
+    """One map, never negative, in which each of an image's maps that says something has the same weight.
+
+    None: none of them says anything.
+    """
+    good = [np.maximum(signed, 0) / signed.max() for signed in maps if judge(signed) == OK]
+    return np.mean(good, axis=0, dtype=np.float32) if good else None

@@ -62,7 +62,7 @@ def surroundings_blurred(scene: Scene, sigma: float) -> Crop:
 
 def surroundings_greyed(scene: Scene, strength: float) -> Crop:
     """All but the object faded towards grey, wholly at 1."""
-    faded = (1 - strength) * scene.crop.astype(np.float32) + strength * GREY
+    faded: NDArray[np.float32] = (1 - strength) * scene.crop.astype(np.float32) + strength * GREY
     return _blended(scene.crop, faded, _soft_mask(scene))
 
 
@@ -76,8 +76,9 @@ def object_removed(scene: Scene, strength: float) -> Crop:
     """The surroundings as they are; the object fades, wholly at 1, into what is around it."""
     mask = _soft_mask(scene)
     kept = 1 - mask
-    around = _smooth(scene.crop * kept, _CANVAS_BLUR) / np.maximum(_smooth(kept, _CANVAS_BLUR), 1e-3)
-    return _blended(around.astype(np.float32), scene.crop, strength * mask)
+    weight = np.maximum(_smooth_widely(kept, _CANVAS_BLUR), 1e-3)
+    around = (_smooth_widely(scene.crop * kept, _CANVAS_BLUR) / weight).astype(np.float32)
+    return _blended(around, scene.crop, strength * mask)
 
 
 def tiles_shuffled(scene: Scene, n: float) -> Crop:
@@ -160,6 +161,18 @@ def _smooth(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     width = sigma * len(values)
     smoothed: NDArray[np.float32] = gaussian_filter(values, (width, width, 0), mode="nearest")
     return smoothed
+
+
+def _smooth_widely(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """The same at a quarter of the resolution, where a wide blur costs little."""
+    size_px = len(values)
+    small = _resized(values, max(size_px // 4, 1), Image.Resampling.BOX)
+    return _resized(_smooth(small, sigma), size_px, Image.Resampling.BILINEAR)
+
+
+def _resized(values: NDArray[np.float32], side: int, resampling: Image.Resampling) -> NDArray[np.float32]:
+    channels = [Image.fromarray(values[:, :, i].astype(np.float32)) for i in range(values.shape[2])]
+    return np.stack([np.asarray(one.resize((side, side), resampling)) for one in channels], axis=2)
 
 
 def _soft_mask(scene: Scene) -> NDArray[np.float32]:

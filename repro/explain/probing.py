@@ -19,7 +19,7 @@ from repro.evaluation.preprocess import normalise
 from repro.evaluation.scoring import Watcher
 from repro.explain.crop_window import crop_boxes
 from repro.explain.doses import N_OTHERS, VERSION, Dose, apply, find_doses
-from repro.explain.heat_maps import Floats, HeatMapper, judge, layer_name, logit
+from repro.explain.heat_maps import Floats, HeatMapper, combined, layer_name, logit
 from repro.explain.keeping import complete
 from repro.explain.methods import find_layer
 from repro.explain.opened import OpenRun, Photograph, require_images
@@ -32,7 +32,6 @@ from repro.explain.scene import (
     focus_on_map,
     seed_of,
 )
-from repro.results.heat_maps import OK
 from repro.results.kept import KeptRows
 from repro.results.probes import AS_IT_IS, FOLDER, SCHEMA
 from repro.specs import digest
@@ -91,7 +90,7 @@ class _Probing:
                 "interventions": VERSION,
                 "doses": [[dose.name, dose.dose] for dose in self.doses],
                 "layer": self.layer,
-                "region": REGION_QUANTILE,
+                "region": [REGION_QUANTILE, "two best"],
                 "boxes": {
                     image_id: [[box.x_min, box.y_min, box.x_max, box.y_max] for box in some]
                     for image_id, some in self.boxes.items()
@@ -112,14 +111,15 @@ class _Probing:
             yield from self._rows_of(photograph, scene.focus, answers)
 
     def _look(self, photographs: Sequence[Photograph]) -> tuple[torch.Tensor, Sequence[Floats | None]]:
-        """The logits of the crops as they are; the true classes' heat maps where they say anything."""
+        """The logits of the crops as they are; the heat maps of two best answers, if they say anything."""
         crops = torch.stack([photograph.crop for photograph in photographs]).to(self.of.numerics.device)
         if self.mapper is None:
             return predict(self.of.network, crops, self.of.record.protocol), [None] * len(crops)
-        labels = torch.tensor([self.of.rows[photograph.image_id]["label"] for photograph in photographs])
-        mapped = self.mapper(normalise(crops, self.of.record.protocol), [logit(labels)])
-        (signed,) = mapped.signed
-        return mapped.logits, [np.maximum(cells, 0) if judge(cells) == OK else None for cells in signed]
+        best = torch.tensor([self.of.rows[photograph.image_id]["top5"][:2] for photograph in photographs])
+        mapped = self.mapper(
+            normalise(crops, self.of.record.protocol), [logit(best[:, 0]), logit(best[:, 1])]
+        )
+        return mapped.logits, [combined(maps) for maps in zip(*mapped.signed, strict=True)]
 
     def _answer(self, crops: np.ndarray[Any, Any]) -> torch.Tensor:
         """Logits of uint8 crops `(n, size_px, size_px, 3)`, a batch at a time."""

@@ -18,7 +18,11 @@ Crop = NDArray[np.uint8]
 """`(size_px, size_px, 3)`."""
 
 REGION_QUANTILE = 0.5
-"""Without a box the object is the half of the crop where the heat map of the true class is strongest."""
+"""Without a box the object is the half of the crop where the heat map is strongest.
+
+The map is that of the network's own two best answers, never of the true class: a probe that looked where
+the truth is would help errors more than it helps their controls.
+"""
 
 BOX: Final = "box"
 HEAT_MAP: Final = "heat map"
@@ -64,15 +68,16 @@ def focus_on_boxes(boxes: Sequence[Box], size_px: int) -> Focus:
 
 
 def focus_on_map(cells: NDArray[Any] | None, size_px: int) -> Focus:
-    """The region of a heat map `(side, side)`, never negative; without one, the middle of the crop."""
+    """Region and centre of mass of a heat map `(side, side)`, never negative; without one, the middle."""
     if cells is None:
         middle = np.abs(np.arange(size_px) + 0.5 - size_px / 2) < size_px * (1 - REGION_QUANTILE) ** 0.5 / 2
         return Focus(middle[:, None] & middle[None, :], (size_px / 2, size_px / 2), CENTRE)
     image = Image.fromarray(np.asarray(cells, np.float32))
     values = np.asarray(image.resize((size_px, size_px), Image.Resampling.BILINEAR))
     mask = (values > 0) & (values >= np.quantile(values, REGION_QUANTILE))
-    rows, columns = np.nonzero(mask)
-    return Focus(mask, (float(columns.mean()) + 0.5, float(rows.mean()) + 0.5), HEAT_MAP)
+    places = np.arange(size_px) + 0.5
+    x, y = (float((values.sum(axis=axis) * places).sum() / values.sum()) for axis in (0, 1))
+    return Focus(mask, (x, y), HEAT_MAP)
 
 
 def focus_nowhere(size_px: int) -> Focus:

@@ -17,6 +17,7 @@ from repro.results.atomic import write_atomically
 from repro.results.heat_maps import CONTRAST, OK, PREDICTED, TARGETS, TRUE
 from repro.results.record import RunRecord
 from repro.results.runs import file_name
+from repro.specs import digest
 
 DIFFERS = "prediction differs from stored"
 
@@ -132,10 +133,16 @@ def draw_overlays(
     written = []
     for image_id, maps in images.items():
         if any(row["status"] == OK for row in maps.values()):
-            path = folder / f"{file_name(record.run_id)}-{file_name(image_id)}.png"
+            path = folder / f"{file_name(record.run_id)}-{_unique(image_id)}.png"
             write_atomically(path, _overlay(record, image_id, crops[image_id], maps))
             written.append(path)
     return written
+
+
+def _unique(image_id: str) -> str:
+    """A file's name for an image, another for every other image."""
+    name = file_name(image_id)
+    return name if name == image_id else f"{name}-{digest(image_id)[:8]}"
 
 
 def _overlay(record: RunRecord, image_id: str, crop: NDArray[np.uint8], maps: Rows) -> bytes:
@@ -146,7 +153,7 @@ def _overlay(record: RunRecord, image_id: str, crop: NDArray[np.uint8], maps: Ro
 
     drawn = {target: upsampled(row, len(crop)) for target, row in maps.items() if row["status"] == OK}
     largest = max(float(values.max()) for values in drawn.values())
-    figure = Figure(figsize=(13, 3.8), dpi=100, layout="constrained")
+    figure = Figure(figsize=(13, 3.9), dpi=100, layout="constrained")
     axes = figure.subplots(1, 1 + len(TARGETS))
     titles = _titles(image_id, maps)
     for place, axis in zip(("", *TARGETS), axes, strict=True):

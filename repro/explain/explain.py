@@ -18,7 +18,7 @@ from repro.explain.heat_maps import Floats, HeatMapper, contrast, is_blind, judg
 from repro.explain.keeping import complete
 from repro.explain.methods import find_layer, find_method
 from repro.explain.opened import OpenRun, Photograph, require_images
-from repro.results.heat_maps import BLIND, CONTRAST, FOLDER, NOT_FINITE, PREDICTED, SCHEMA, TRUE
+from repro.results.heat_maps import BLIND, CONTRAST, FOLDER, NOT_FINITE, OK, PREDICTED, SCHEMA, TRUE
 from repro.results.kept import KeptRows
 from repro.specs import digest
 
@@ -102,6 +102,7 @@ def _rows_of(
         status = judge(signed) if finite else NOT_FINITE
         row = {**common, "target": target, "side": len(signed), "status": BLIND if blind else status}
         if status != NOT_FINITE:
-            row |= {"map": np.maximum(signed, 0).ravel()}
+            row["map"] = np.maximum(signed, 0).ravel()
+        if row["status"] == OK:
             row |= {"fall": float(fell[0][place]), "fall_random": float(fell[1][place])}
         yield row

@@ -85,7 +85,10 @@ def _cells(image_id: str, maps: Rows, p: float) -> tuple[str, ...]:
 
 def status_of(maps: Rows) -> str:
     """`ok`, or what is wrong with which of an image's maps."""
-    faults = [f"{target}: {maps[target]['status']}" for target in TARGETS if maps[target]["status"] != OK]
+    statuses = {target: maps[target]["status"] for target in TARGETS}
+    if len(set(statuses.values())) == 1:
+        statuses = {"all maps": statuses[CONTRAST]}
+    faults = [f"{target}: {status}" for target, status in statuses.items() if status != OK]
     if not maps[CONTRAST]["agrees"]:
         faults.insert(0, DIFFERS)
     return "; ".join(faults) or OK

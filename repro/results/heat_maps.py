@@ -20,7 +20,8 @@
 | fall              | how far the target falls, in nats, once the map's strongest pixels are removed |
 | fall_random       | the same with random maps                                                     |
 
-The target is, for `fall`, the log-probability of the class; for `contrast`, the difference of two.
+The target is, for `fall`, the log-probability of the class; for `contrast`, the difference of two. A map
+that is not finite is null; one that is not `ok` has no `fall`.
 """
 
 from __future__ import annotations

@@ -72,9 +72,8 @@ class KeptRows:
 
     def _read(self) -> pa.Table:
         rows = read_checked(self.path, "results")
-        if (rows.schema.metadata or {}).get(
-            _IDENTITY
-        ) != self._identity or rows.schema.names != self._schema.names:
+        stamp = (rows.schema.metadata or {}).get(_IDENTITY)
+        if stamp != self._identity or rows.schema.names != self._schema.names:
             raise StorageError(f"{self.path} holds something else")
         return rows.cast(self._schema)
 

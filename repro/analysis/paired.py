@@ -17,7 +17,7 @@ from repro.exceptions import InvalidRun, UsageError
 
 @dataclass(frozen=True, slots=True)
 class PairedCounts:
-    """How many images both models got right, only one of them, neither; `n_agree` have the same prediction."""
+    """How many images both got right, only one, neither; `n_agree` have the same prediction."""
 
     both: int
     only_first: int
@@ -137,7 +137,7 @@ def _correlation(both: int, only_first: int, only_second: int, neither: int) -> 
 
 
 def mcnemar_p(counts: PairedCounts) -> float:
-    """The exact two-sided p of McNemar's test (1947): are the images that only one gets right split evenly?"""
+    """McNemar's test (1947), exact and two-sided: do the images that only one gets right split evenly?"""
     from scipy.stats import binomtest
 
     discordant = counts.only_first + counts.only_second

@@ -11,6 +11,7 @@ from repro.commands import (
     doctor,
     evaluate,
     exchange,
+    explain,
     plot,
     reports,
     show,
@@ -29,6 +30,8 @@ app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
 app.command("claims")(claims.claims)
 app.command("verify")(verify.verify)
+app.command("explain")(explain.explain)
+app.command("probe")(explain.probe)
 app.command("models")(show.models)
 app.command("complexity")(complexity.complexity)
 app.command("reports", hidden=True)(reports.reports)

@@ -135,7 +135,6 @@ def eval_(
 def run_evaluation(request: Request) -> list[RunRecord]:
     """Plans and evaluates under a progress bar, saying on stderr what is done."""
     from repro.commands.progress import ProgressBar
-    from repro.datasets.test_sets import resembled
     from repro.evaluation.plan import plan_evaluation
 
     plan = plan_evaluation(request)
@@ -148,6 +147,8 @@ def run_evaluation(request: Request) -> list[RunRecord]:
 
 def tell_images(plan: Plan) -> None:
     """Says on stderr which images were recognised, and whether they are the whole set."""
+    from repro.datasets.test_sets import resembled
+
     data, dataset = plan.request.data, plan.dataset
     origin = "no --data given, so: " if data is None else f"{data}: "
     n_classes = len({sample.label for sample in dataset.samples})

@@ -61,7 +61,7 @@ class _Sweeping:
         self.plan, self.watcher, self.started = plan, watcher, datetime.now(UTC)
         self.dataset = plan.open_dataset()
         spec, located = plan.locate_weights()
-        batch_size = plan.request.batch_size or min(plan.record.numerics.batch_size, BATCH_IMAGES)
+        batch_size = plan.request.batch_size or min(plan.record.known_numerics.batch_size, BATCH_IMAGES)
         self.numerics = set_numerics(plan.request.device, batch_size, None)
         self.environment = describe_environment()
         network = build_network(spec, located).to(self.numerics.device)

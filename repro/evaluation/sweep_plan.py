@@ -54,7 +54,7 @@ class SweepPlan:
         self.record: RunRecord = replace(record, summary=recount(record.summary, rows))
         self.scored: pa.Table = rows.filter(pc.equal(rows["status"], OK))
         self.spec = find_model(self.record.model.name)
-        every = list_variations(self.record.protocol, self.named_protocols)
+        every = list_variations(self.record.known_protocol, self.named_protocols)
         self.variations = _choose_variations(every, request.only)
         self.samples = self._sample()
         self.key = self._key()
@@ -94,7 +94,7 @@ class SweepPlan:
 
     def settings(self) -> dict[str, Setting]:
         """The run's own setting, then the variations' by name."""
-        return {OWN: Setting(self.record.protocol), **{v.name: v.setting for v in self.variations}}
+        return {OWN: Setting(self.record.known_protocol), **{v.name: v.setting for v in self.variations}}
 
     def open_dataset(self) -> Dataset:
         """The run's dataset, reduced to the sweep's samples; their bytes are verified when they are read.

@@ -109,7 +109,11 @@ def _read_arrays(path: Path, names: Path | None) -> Predictions:
 
     try:
         loaded = np.load(path, allow_pickle=False)
-        arrays = {key: loaded[key] for key in loaded.files} if path.suffix.lower() == ".npz" else {"": loaded}
+        if isinstance(loaded, np.ndarray):
+            arrays = {"": loaded}
+        else:
+            with loaded:
+                arrays = dict(loaded)
     except (OSError, ValueError, EOFError) as error:  # also of a pickled array, which is never opened
         raise DataRefused(f"{path} is no NumPy file of plain arrays: {error}") from error
     if "" in arrays:

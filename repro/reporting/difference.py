@@ -81,7 +81,7 @@ def _notes(explained: ExplainedDifference) -> tuple[str, ...]:
 
 def _environment_difference(explained: ExplainedDifference) -> str:
     """What is not the same here as where the run was made, in words."""
-    then = {**explained.run.environment, **asdict(explained.run.numerics)}
+    then = {**explained.run.environment, **asdict(explained.run.known_numerics)}
     now = {**explained.sweep.record.environment, **asdict(explained.sweep.record.numerics)}
     differing = [
         f"{key} {then[key]} then, {now[key]} now" for key in then if key in now and then[key] != now[key]

@@ -1,4 +1,4 @@
-"""Runs beside each other: their metrics, every two of them image by image, their calibration; also as JSON."""
+"""Runs beside each other: their metrics, every two of them image by image, their calibration."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def bins_table(metrics: Sequence[RunMetrics]) -> Table:
 
 
 def comparison_json(metrics: Sequence[RunMetrics], pairs: Sequence[PairComparison]) -> dict[str, Any]:
-    """Counts as integers, accuracies and differences as fractions of one; null for what a run does not tell."""
+    """Counts as integers, accuracies and differences as fractions; null for what a run does not tell."""
     return {
         "runs": [
             {

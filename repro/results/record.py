@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from repro.exceptions import StorageError
+from repro.exceptions import StorageError, UsageError
 from repro.specs import Protocol, digest
+
+_T = TypeVar("_T")
 
 SCHEMA = 2
 """2: `protocol`, `numerics` and `complexity` are null in the record of imported predictions."""
@@ -139,6 +141,32 @@ class RunRecord:
     @property
     def imported(self) -> bool:
         return self.model.weights.origin == IMPORTED
+
+    @property
+    def known_protocol(self) -> Protocol:
+        """The protocol that the run was made under.
+
+        Raises:
+            UsageError: it is not known, since the run was imported.
+        """
+        return self._made_here(self.protocol)
+
+    @property
+    def known_numerics(self) -> Numerics:
+        """The numerics that the run was made with.
+
+        Raises:
+            UsageError: they are not known, since the run was imported.
+        """
+        return self._made_here(self.numerics)
+
+    def _made_here(self, value: _T | None) -> _T:
+        if value is None:
+            raise UsageError(
+                f"{self.run_id} was imported: there are no weights, protocol and images to repeat it by",
+                hint="repro runs, for one that was evaluated here",
+            )
+        return value
 
     def to_json(self) -> str:
         """The text of `run.json`: sorted, without NaN; `sha256` is that of all the other values."""

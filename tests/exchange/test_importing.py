@@ -1,4 +1,4 @@
-"""Predictions from elsewhere: counted exactly, refused with the first offenders, written back as they came."""
+"""Predictions from elsewhere: counted exactly, refused with the first offenders, written back unchanged."""
 
 from __future__ import annotations
 

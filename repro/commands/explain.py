@@ -1,0 +1,271 @@
+"""The verbs that ask why: `repro explain`, `repro probe`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from repro.catalogue.class_lookup import find_class
+from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.commands.show import Format, FormatOption, write_table
+from repro.exceptions import UsageError
+from repro.results.runs import find_run, runs_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from repro.analysis.attribution import Attribution
+    from repro.commands.progress import ProgressBar
+    from repro.datasets.boxes import Boxes
+    from repro.explain.doses import Dose
+    from repro.explain.opened import OpenRun
+
+RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN...", help="From `repro runs`, or a path.")]
+PairOption = Annotated[
+    str | None, typer.Option(metavar="TRUE,PREDICTED", help="Only the errors of this pair of classes.")
+]
+ImagesOption = Annotated[str | None, typer.Option(metavar="ID,...", help="These images, right or wrong.")]
+BoxesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the objects are: ILSVRC's XML annotations, or a csv of image_id,x_min,y_min,x_max,y_max."
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(help="Where the images are now.  [default: where they were]", show_default=False),
+]
+LabelsOption = Annotated[
+    Path | None, typer.Option(help="Labels of a flat folder.  [default: as evaluated]", show_default=False)
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+BatchOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Images in a forward pass.  [default: by device]", show_default=False),
+]
+
+
+def explain(
+    run: RunsArgument,
+    pair: PairOption = None,
+    images: ImagesOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many images, most confident first.")] = 48,
+    method: Annotated[str, typer.Option(help="gradcam, hirescam or xgradcam.")] = "gradcam",
+    layer: Annotated[
+        str | None,
+        typer.Option(help="Whose output the map is of.  [default: by family]", show_default=False),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw overlays there, as PNG.")] = None,
+    boxes: BoxesOption = None,
+    data: DataOption = None,
+    labels: LabelsOption = None,
+    device: DeviceOption = "auto",
+    batch_size: BatchOption = None,
+    form: FormatOption = Format.TERMINAL,
+    runs: RunsOption = None,
+) -> None:
+    """Show what in an image a prediction rests on.
+
+    Heat maps of the true and of the predicted class, and of why one rather than the other, on the very
+    crop that was scored; by default of the errors. They are kept in the run's folder.
+
+    Example: repro explain poolformer_s24 --pair "water bottle,lipstick" --out overlays
+    """
+    from repro.explain.methods import find_method
+
+    find_method(method)
+    from repro.explain.opened import open_run
+
+    folder = runs_folder(runs)
+    explained, pointed = [], []
+    for text in run:
+        opened = open_run(
+            find_run(folder, text), data=data, labels=labels, device=device, batch_size=batch_size
+        )
+        chosen = _chosen(opened, pair, images)[:limit]
+        rows = _explained(opened, chosen, method, layer)
+        explained.append((opened, chosen, rows))
+        pointed += _pointing(opened, rows, boxes) if boxes else []
+    _show_maps(explained, method, pointed, out, form)
+    again = _again(run, runs)
+    tell(f"next: repro explain{again} --out overlays" if out is None else f"next: repro probe{again}")
+
+
+def probe(
+    run: RunsArgument,
+    kind: Annotated[
+        str | None, typer.Option(help="size, context or shape.  [default: all three]", show_default=False)
+    ] = None,
+    pair: PairOption = None,
+    images: ImagesOption = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="At most this many errors, most confident first.", show_default=False),
+    ] = None,
+    boxes: BoxesOption = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(help="Of the heat map where there is no box.  [default: by family]", show_default=False),
+    ] = None,
+    data: DataOption = None,
+    labels: LabelsOption = None,
+    device: DeviceOption = "auto",
+    batch_size: BatchOption = None,
+    form: FormatOption = Format.TERMINAL,
+    runs: RunsOption = None,
+) -> None:
+    """Change the images of errors in doses, and ask again.
+
+    Size, surroundings or shape is changed. Each error has a control, a right answer of like confidence:
+    how often a dose turns the error right is shown beside how often it turns the control wrong.
+
+    Example: repro probe poolformer_s24 --kind size
+    """
+    from repro.datasets.boxes import load_boxes
+    from repro.explain.doses import DOSES, find_doses
+    from repro.explain.opened import open_run
+    from repro.reporting.probes import probes_table
+
+    doses = {name: find_doses(name) for name in (DOSES if kind is None else [kind])}
+    found_boxes = load_boxes(boxes) if boxes else None
+    folder = runs_folder(runs)
+    for text in run:
+        opened = open_run(
+            find_run(folder, text), data=data, labels=labels, device=device, batch_size=batch_size
+        )
+        errors = [i for i in _chosen(opened, pair, images) if opened.rows[i]["rank"] > 0][:limit]
+        if not errors:
+            raise UsageError("no error among the images named: what is right needs no cause")
+        found = {
+            name: _attributed(opened, errors, name, of_kind, found_boxes, layer)
+            for name, of_kind in doses.items()
+        }
+        write_table(probes_table(opened.record, found), form)
+    tell(f"next: repro explain{_again(run, runs)} --out overlays")
+
+
+def _attributed(
+    opened: OpenRun,
+    errors: Sequence[str],
+    kind: str,
+    doses: Sequence[Dose],
+    boxes: Boxes | None,
+    layer: str | None,
+) -> Attribution:
+    """Probes the errors and as many controls, and counts."""
+    from repro.analysis.attribution import attribute, match_controls
+    from repro.explain.probing import probe as compute
+
+    controls = match_controls(list(opened.rows.values()), errors)
+    tell(f"{opened.record.run_id}, {kind}: {len(errors):,} errors and {len(controls):,} controls")
+    with _watched() as watcher:
+        rows = compute(opened, [*errors, *controls], kind, watcher, boxes=boxes, layer=layer)
+    return attribute(rows, errors, controls, [(dose.name, dose.dose) for dose in doses if dose.gentle])
+
+
+def _explained(opened: OpenRun, chosen: Sequence[str], method: str, layer: str | None) -> pa.Table:
+    from repro.explain.explain import explain as compute
+
+    with _watched() as watcher:
+        return compute(opened, chosen, method, layer, watcher)
+
+
+@contextmanager
+def _watched() -> Iterator[ProgressBar]:
+    """A progress bar; whoever stops it is told what is kept."""
+    from repro.commands.progress import ProgressBar
+
+    with ProgressBar() as watcher:
+        try:
+            yield watcher
+        except KeyboardInterrupt:
+            tell(f"stopped by user; {watcher.kept:,} of {watcher.total:,} images kept; the command resumes")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _show_maps(
+    explained: Sequence[tuple[OpenRun, Sequence[str], pa.Table]],
+    method: str,
+    pointed: Sequence[Any],
+    out: Path | None,
+    form: Format,
+) -> None:
+    from repro.reporting.heat_maps import by_image, draw_overlays, heat_maps_table
+
+    shown = []
+    for opened, chosen, rows in explained:
+        maps = by_image(rows, chosen)
+        shown.append((opened.record, maps, {i: opened.rows[i]["p_top5"][0] for i in maps}))
+        if out is not None:
+            crops = {i: opened.photograph(i).crop.permute(1, 2, 0).numpy() for i in maps}
+            n_drawn = len(draw_overlays(out, opened.record, crops, maps))
+            tell(f"{opened.record.run_id}: {n_drawn:,} of {len(maps):,} images drawn in {out}")
+    write_table(heat_maps_table(shown, method, pointed), form)
+
+
+def _pointing(opened: OpenRun, rows: pa.Table, source: Path) -> list[Any]:
+    from repro.analysis.pointing import pointing
+    from repro.datasets.boxes import load_boxes
+    from repro.explain.crop_window import crop_boxes
+    from repro.results.heat_maps import TARGETS
+
+    maps = rows.to_pylist()
+    geometry = opened.record.known_protocol.geometry
+    sizes = {row["image_id"]: (row["width_px"], row["height_px"]) for row in maps}
+    inside = crop_boxes(load_boxes(source), sizes, geometry)
+    found = [pointing(target, maps, inside, geometry.size_px) for target in TARGETS]
+    return [one for one in found if one is not None]
+
+
+def _chosen(opened: OpenRun, pair: str | None, images: str | None) -> list[str]:
+    """The images asked for: by name, else the errors (of a pair), most confident first.
+
+    Raises:
+        UsageError: there are none, or both ways are taken.
+    """
+    from repro.explain.opened import require_images
+
+    if images is not None:
+        if pair is not None:
+            raise UsageError("--images and --pair exclude each other: images are taken right or wrong")
+        named = list(dict.fromkeys(filter(None, (part.strip() for part in images.split(",")))))
+        require_images(opened, named)
+        if not named:
+            raise UsageError("--images names none")
+        return named
+    errors = errors_of(opened.rows, _pair(pair) if pair is not None else None)
+    if not errors:
+        what = f"of the pair {pair}" if pair is not None else "at all"
+        raise UsageError(
+            f"{opened.record.run_id} has no errors {what}", hint="name images with --images ID,…"
+        )
+    return errors
+
+
+def errors_of(rows: Mapping[str, Mapping[str, Any]], pair: tuple[int, int] | None) -> list[str]:
+    """The ids of the wrong answers, most confident first; of a pair (true, predicted) alone if given."""
+    wrong = [
+        row
+        for row in rows.values()
+        if row["rank"] > 0 and (pair is None or (row["label"], row["top5"][0]) == pair)
+    ]
+    return [row["image_id"] for row in sorted(wrong, key=lambda r: (-r["p_top5"][0], r["image_id"]))]
+
+
+def _pair(text: str) -> tuple[int, int]:
+    true, comma, predicted = text.partition(",")
+    if not comma:
+        raise UsageError(
+            f"--pair {text!r} is not of the form TRUE,PREDICTED", hint='--pair "water bottle,lipstick"'
+        )
+    return find_class(true).index, find_class(predicted).index
+
+
+def _again(run: Sequence[str], runs: Path | None) -> str:
+    where = ["--runs", str(runs)] if runs else []
+    return "".join(f" {shlex.quote(text)}" for text in [*run, *where])

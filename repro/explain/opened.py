@@ -1,0 +1,164 @@
+"""A finished run opened again: its network, and its images exactly as they were scored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL.Image import Image
+
+from repro.catalogue.models import find_model
+from repro.datasets import Dataset, open_dataset
+from repro.datasets.decode import UnreadableImage, decode
+from repro.evaluation.checkpoints import resolve_timm_spec
+from repro.evaluation.environment import describe_environment, set_numerics
+from repro.evaluation.networks import build_network
+from repro.evaluation.preprocess import crop
+from repro.evaluation.weights import LocatedWeights, locate_weights
+from repro.exceptions import DataRefused, InvalidRun, UsageError, WeightsRefused
+from repro.results.predictions import OK
+from repro.results.record import Numerics, RunRecord
+from repro.results.runs import read_record
+from repro.results.store import read_rows
+from repro.specs import HubWeights, ModelSpec, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """An image of a run, whole and as the uint8 crop `(3, size_px, size_px)` that was scored."""
+
+    image_id: str
+    sha256: str
+    whole: Image
+    crop: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run, its rows by image id (only those that were scored), its network on the device."""
+
+    folder: Path
+    record: RunRecord
+    rows: Mapping[str, Mapping[str, Any]]
+    dataset: Dataset
+    samples: Mapping[str, Sample]
+    network: torch.nn.Module
+    numerics: Numerics
+
+    def photograph(self, image_id: str) -> Photograph:
+        """The image, refused unless its bytes are those that were scored.
+
+        Raises:
+            DataRefused: they are not, or cannot be read.
+        """
+        try:
+            data = self.dataset.read(self.samples[image_id])
+            sha256 = hashlib.sha256(data).hexdigest()
+            if sha256 != self.rows[image_id]["sha256"]:
+                raise DataRefused(
+                    f"image {image_id} in {self.dataset.root} is not the one that was scored: sha256 differs"
+                )
+            whole = decode(data).rgb
+        except KeyError:
+            raise DataRefused(f"image {image_id} is no longer in {self.dataset.root}") from None
+        except (OSError, UnreadableImage) as error:
+            raise DataRefused(f"image {image_id} in {self.dataset.root} cannot be read: {error}") from error
+        return Photograph(image_id, sha256, whole, crop(whole, self.record.known_protocol.geometry))
+
+    def rival(self, image_id: str) -> tuple[int, int]:
+        """The class predicted, and the one it is held against: the true one, or else the second best."""
+        row = self.rows[image_id]
+        best, second = row["top5"][:2]
+        return best, second if best == row["label"] else row["label"]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides, of the run and its surroundings, whatever is computed from it anew."""
+        return {
+            "run": self.record.fingerprint,
+            "rows": self.record.predictions_sha256,
+            "device": self.numerics.device,
+            "environment": describe_environment(),
+        }
+
+
+def open_run(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    labels: Path | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+) -> OpenRun:
+    """The run in `folder`; `data` is where its images are now, if they were moved.
+
+    Raises:
+        InvalidRun: the run may not be believed, or has no prediction.
+        DataRefused, WeightsRefused: images or weights are not those of the run.
+        StorageError: the run is damaged.
+    """
+    record = read_record(folder / "run.json")
+    if record.summary.invalid:
+        raise InvalidRun(f"{record.run_id} is INVALID: {record.summary.invalid}", hint="repro runs")
+    rows = {row["image_id"]: row for row in read_rows(folder, record).to_pylist() if row["status"] == OK}
+    if any(not row["top5"] or row["sha256"] is None for row in rows.values()):
+        raise InvalidRun(
+            f"{record.run_id} lacks what names an image or its best classes: it was not made here"
+        )
+    numerics = set_numerics(device, batch_size, None)
+    dataset = open_dataset(data or Path(record.dataset.root), labels or _labels_passed(record))
+    spec, weights = _locate(record)
+    return OpenRun(
+        folder=folder,
+        record=record,
+        rows=rows,
+        dataset=dataset,
+        samples={sample.image_id: sample for sample in dataset.samples},
+        network=build_network(spec, weights).to(numerics.device),
+        numerics=numerics,
+    )
+
+
+def _labels_passed(record: RunRecord) -> Path | None:
+    """The `--labels` of the evaluation: images in one folder have no others."""
+    arguments = record.arguments
+    for i, argument in enumerate(arguments):
+        if argument == "--labels" and i + 1 < len(arguments):
+            return Path(arguments[i + 1])
+        if argument.startswith("--labels="):
+            return Path(argument.removeprefix("--labels="))
+    return None
+
+
+def _locate(record: RunRecord) -> tuple[ModelSpec, LocatedWeights]:
+    """The weights that the run had, at the commit that it had them from."""
+    told = record.model.weights
+    spec = find_model(record.model.name)
+    if told.origin == "file":
+        located = locate_weights(spec, Path(told.location))
+    else:
+        spec = resolve_timm_spec(spec)
+        if isinstance(spec.weights, HubWeights):
+            spec = replace(spec, weights=replace(spec.weights, revision=told.revision))
+        located = locate_weights(spec)
+    if located.record.sha256 != told.sha256:
+        raise WeightsRefused(
+            f"weights of {spec.name} are not those of {record.run_id}: expected sha256 {told.sha256}, "
+            f"got {located.record.sha256}; {located.path}"
+        )
+    return spec, located
+
+
+def require_images(run: OpenRun, image_ids: Sequence[str]) -> None:
+    """Refuses names that are none of the run's scored images.
+
+    Raises:
+        UsageError: one is not.
+    """
+    unknown = [image_id for image_id in image_ids if image_id not in run.rows]
+    if unknown:
+        raise UsageError(f"{run.record.run_id} has no prediction for image {unknown[0]!r}")

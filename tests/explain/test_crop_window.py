@@ -1,0 +1,82 @@
+"""Coordinates go the way that the pixels go, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from repro.datasets.boxes import Box
+from repro.evaluation.preprocess import crop
+from repro.explain.crop_window import crop_boxes, crop_window
+from repro.specs import Geometry
+
+SIDES = st.integers(30, 300)
+
+
+@st.composite
+def geometries(draw: st.DrawFn) -> Geometry:
+    mode = draw(st.sampled_from(["center", "squash"]))
+    return Geometry(
+        draw(st.integers(24, 96)), draw(st.sampled_from([0.875, 0.9, 0.95, 1.0])), "bilinear", mode
+    )
+
+
+@given(SIDES, SIDES, geometries(), st.data())
+def test_a_painted_box_lies_where_it_is_said_to_lie(
+    width: int, height: int, geometry: Geometry, data: st.DataObject
+) -> None:
+    """A wide slope of brightness across the photograph tells each pixel of the crop where it comes from."""
+    window = crop_window(width, height, geometry)
+    for axis, size in (("x", width), ("y", height)):
+        ramp = np.linspace(0, 255, size, dtype=np.float64)
+        pixels = np.rint(np.tile(ramp, (height, 1)) if axis == "x" else np.tile(ramp[:, None], (1, width)))
+        image = Image.fromarray(pixels.astype(np.uint8)).convert("RGB")
+        seen = crop(image, geometry)[0].numpy().astype(float)
+        profile = seen.mean(axis=0) if axis == "x" else seen.mean(axis=1)
+        place = data.draw(st.integers(4, geometry.size_px - 5))
+        back = window.to_photograph(Box(place, place, place + 1, place + 1)).centre[axis == "y"]
+        scale = window.x_scale if axis == "x" else window.y_scale
+        slack = 255 / size * (0.5 * scale + 0.5) + 1.5  # of resampling and of rounding
+        if 2 * scale < back < size - 2 * scale:  # off the borders, where resampling bends the slope
+            assert abs(np.interp(back - 0.5, range(size), ramp) - profile[place]) <= slack
+
+
+@given(SIDES, SIDES, geometries())
+def test_there_and_back_is_the_same_place(width: int, height: int, geometry: Geometry) -> None:
+    window = crop_window(width, height, geometry)
+    box = Box(3, 5, 20, 17)
+    back = window.to_crop(window.to_photograph(box))
+    assert back is not None
+    assert (back.x_min, back.y_min, back.x_max, back.y_max) == pytest.approx((3, 5, 20, 17))
+
+
+def test_a_known_box() -> None:
+    """500 x 375 becomes 341 x 256; the crop of 224 begins at 58, 16 (timm's EfficientNet-Lite0)."""
+    geometry = Geometry(224, 0.875, "bicubic")
+    window = crop_window(500, 375, geometry)
+    assert (window.left, window.top) == (58, 16)
+    inside = window.to_crop(Box(250, 375 / 2, 500, 375))
+    assert inside == Box(250 * 341 / 500 - 58, 112, 224, 224)
+    assert window.to_crop(Box(0, 0, 10, 375)) is None
+    assert crop_boxes({"a": (Box(0, 0, 10, 375),), "b": ()}, {"a": (500, 375), "c": (1, 1)}, geometry) == {}
+
+
+@pytest.mark.parametrize("size", [(400, 300), (300, 400), (256, 256), (257, 301)])
+def test_a_white_box_is_white_in_the_crop(size: tuple[int, int]) -> None:
+    """Every pixel of the crop well inside the box is white, every one well outside black."""
+    geometry = Geometry(112, 0.875, "bicubic")
+    box = Box(120, 100, 190, 170)
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    pixels[100:170, 120:190] = 255
+    seen = crop(Image.fromarray(pixels), geometry)[0].numpy()
+    inside = crop_window(*size, geometry).to_crop(box)
+    assert inside is not None
+    columns, rows = (np.abs(np.arange(112) + 0.5 - c) for c in inside.centre)
+    half_width, half_height = (inside.x_max - inside.x_min) / 2, (inside.y_max - inside.y_min) / 2
+    deep = (rows[:, None] < half_height - 2) & (columns[None, :] < half_width - 2)
+    off = (rows[:, None] > half_height + 2) | (columns[None, :] > half_width + 2)
+    assert (seen[deep] >= 250).all() and (seen[off] <= 5).all()
+    assert abs((seen > 127).sum() - inside.area) <= 0.05 * inside.area

@@ -93,14 +93,11 @@ def error_ratios(rows: pa.Table, factors: pd.DataFrame) -> pd.DataFrame:
         what = "no errors" if n else "ImageNet-X annotates none"
         raise InvalidRun(f"no error ratios: {what} of these {scored.num_rows:,} images")
     counted = annotated.groupby("factor")["wrong"].agg(["size", "sum"]).reindex(list(FACTORS)).dropna()
-    found = [(str(name), int(size), int(wrong)) for name, size, wrong in counted.itertuples()]
-    overall = n_wrong / n
-    return pd.DataFrame(
-        [_ratio(*one, overall) for one in [*found, ("all", n, n_wrong)]],
-        columns=["factor", "n", "n_wrong", "error", "ratio", "low", "high"],
-    )
-
-
-def _ratio(name: str, n: int, n_wrong: int, overall: float) -> tuple[str, int, int, float, float, float, float]:
-    low, high = wilson_interval(n_wrong, n)
-    return name, n, n_wrong, n_wrong / n, n_wrong / n / overall, low / overall, high / overall
+    counted.loc["all"] = (n, n_wrong)
+    ratios = counted.astype("int64").rename(columns={"size": "n", "sum": "n_wrong"}).reset_index()
+    ratios["error"] = ratios["n_wrong"] / ratios["n"]
+    ratios["ratio"] = ratios["error"] / (n_wrong / n)
+    intervals = [wilson_interval(k, of) for k, of in zip(ratios["n_wrong"], ratios["n"], strict=True)]
+    for place, name in enumerate(("low", "high")):
+        ratios[name] = [interval[place] / (n_wrong / n) for interval in intervals]
+    return ratios

@@ -9,6 +9,7 @@ from repro.commands import (
     demo,
     difference,
     doctor,
+    errors,
     evaluate,
     exchange,
     explain,
@@ -30,6 +31,7 @@ app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
 app.command("claims")(claims.claims)
 app.command("verify")(verify.verify)
+app.command("errors")(errors.errors)
 app.command("explain")(explain.explain)
 app.command("probe")(explain.probe)
 app.command("models")(show.models)

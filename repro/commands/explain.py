@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repro.catalogue.class_lookup import find_class
+from repro.commands.class_pairs import find_pair
 from repro.commands.door import INTERRUPTED, RunsOption, tell
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import UsageError
@@ -238,7 +238,7 @@ def _chosen(opened: OpenRun, pair: str | None, images: str | None) -> list[str]:
         if not named:
             raise UsageError("--images names none")
         return named
-    errors = errors_of(opened.rows, _pair(pair) if pair is not None else None)
+    errors = errors_of(opened.rows, find_pair(pair) if pair is not None else None)
     if not errors:
         what = f"of the pair {pair}" if pair is not None else "at all"
         raise UsageError(
@@ -255,15 +255,6 @@ def errors_of(rows: Mapping[str, Mapping[str, Any]], pair: tuple[int, int] | Non
         if row["rank"] > 0 and (pair is None or (row["label"], row["top5"][0]) == pair)
     ]
     return [row["image_id"] for row in sorted(wrong, key=lambda r: (-r["p_top5"][0], r["image_id"]))]
-
-
-def _pair(text: str) -> tuple[int, int]:
-    true, comma, predicted = text.partition(",")
-    if not comma:
-        raise UsageError(
-            f"--pair {text!r} is not of the form TRUE,PREDICTED", hint='--pair "water bottle,lipstick"'
-        )
-    return find_class(true).index, find_class(predicted).index
 
 
 def _again(run: Sequence[str], runs: Path | None) -> str:

@@ -51,7 +51,15 @@ def study_errors(runs: Mapping[str, pa.Table], models: Mapping[str, str], depth:
 
 
 def with_confidence(study: ErrorStudy, at_least: float) -> ErrorStudy:
-    """The errors whose predicted class has that probability or more; chance is then among these alone."""
+    """The errors whose predicted class has that probability or more; chance is then among these alone.
+
+    Raises:
+        InvalidRun: a run does not tell the probabilities.
+    """
+    told = study.errors.groupby("run")["p_predicted"].count()
+    for run, n in told.items():
+        if not n:
+            raise InvalidRun(f"{run} does not tell the probabilities of its predictions: no choice by them")
     errors = study.errors[study.errors["p_predicted"] >= at_least]
     counts = study.counts.set_index(["run", "class"])
     for name, of in (("n_wrong", "label"), ("n_predicted_wrong", "predicted")):

@@ -128,8 +128,7 @@ def _show_pairs(
     else:
         tables = [
             pairs_table(pairs, study, limit, said, symmetric, chance),
-            causes_table(study),
-            *([thresholds_table(study)] if chance else []),
+            *([causes_table(study), thresholds_table(study)] if chance else []),
             *([factors_table(ratios)] if ratios else []),
         ]
         _write_tables(tables, form)

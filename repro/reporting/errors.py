@@ -47,10 +47,8 @@ def pairs_table(
         groups=(Group("", tuple(_pair_cells(row, study, symmetric, chance) for row in _records(shown))),),
         notes=(
             *([f"{len(pairs) - limit:,} more pairs with --limit."] if len(pairs) > limit else []),
-            "Rate: of the images of "
-            + ("both classes" if symmetric else "the true class")
-            + ". Depth: of the "
-            "lowest common ancestor in WordNet; the deeper, the more alike. Steps: from the one over it to the "
+            f"Rate: of the images of {'both classes' if symmetric else 'the true class'}. Depth: of the lowest "
+            "common ancestor in WordNet; the deeper, the more alike. Steps: from the one class over it to the "
             "other. Size ratio: of the sizes of the things, estimated.",
             *([_CHANCE] if chance else []),
             *([f"by run: {', '.join(study.runs)}."] if 1 < len(study.runs) <= MAX_RUN_COLUMNS else []),
@@ -61,23 +59,20 @@ def pairs_table(
 
 _CHANCE = (
     "by chance: errors if each class's fell on the others as all wrong predictions of the run do; p: of so "
-    "many or more in the run that shows it most (Poisson), times the runs, corrected for all pairs that could "
-    "occur (Benjamini-Hochberg)."
+    "many or more in the run that shows it most (Poisson), times the runs, corrected for all pairs that "
+    "could occur (Benjamini-Hochberg)."
 )
 
 
 def _pair_cells(row: dict[str, Any], study: ErrorStudy, symmetric: bool, chance: bool) -> tuple[str, ...]:
     n_runs = len(study.runs)
+    by_run = [str(row["by_run"].get(run, 0)) for run in study.runs]
     return (
         class_name(row["label"]),
         class_name(row["predicted"]),
         f"{row['count']:,}",
         *((f"{row['forth']:,}", f"{row['back']:,}") if symmetric else ()),
-        *(
-            (" + ".join(str(row["by_run"].get(run, 0)) for run in study.runs),)
-            if 1 < n_runs <= MAX_RUN_COLUMNS
-            else ()
-        ),
+        *((" + ".join(by_run),) if 1 < n_runs <= MAX_RUN_COLUMNS else ()),
         *((f"{row['n_runs']} of {n_runs}",) if n_runs > MAX_RUN_COLUMNS else ()),
         f"{100 * row['rate']:.1f}",
         *((f"{row['expected']:.2f}", p_text(row["p_corrected"])) if chance else ()),
@@ -86,6 +81,11 @@ def _pair_cells(row: dict[str, Any], study: ErrorStudy, symmetric: bool, chance:
         f"{row['size_ratio']:.2g}" if row["size_ratio"] < 10 else f"{row['size_ratio']:,.0f}",
         row["main_cause"],
     )
+
+
+_OF_MODELS = "For size and shape two models or more make the pair."
+
+_OF_ONE_MODEL = "For size and shape two models or more must make the pair; here is one, so there are none."
 
 
 def causes_table(study: ErrorStudy) -> Table:
@@ -111,7 +111,8 @@ def causes_table(study: ErrorStudy) -> Table:
         groups=(Group("", tuple(map(cells, CAUSES))),),
         notes=(
             "An error has the first cause whose rule fires; rule fires: in how many errors, first or not.",
-            "Candidates are to be tested by probes, not believed. size, shape: made by two models or more.",
+            "Candidates are to be tested by probes, not believed. "
+            + (_OF_MODELS if len(set(study.models.values())) > 1 else _OF_ONE_MODEL),
             *([] if study.has_real_labels() else [NO_REAL]),
         ),
     )
@@ -120,8 +121,11 @@ def causes_table(study: ErrorStudy) -> Table:
 def thresholds_table(study: ErrorStudy) -> Table:
     """What the shares would be at other depths of fine-grained."""
     shares = cause_shares(study.errors)
-    moved = [cause for cause in CAUSES if shares.loc[cause].nunique() > 1]
-    rows = tuple((cause, *(f"{100 * share:.1f}" for share in shares.loc[cause])) for cause in moved)
+    moved = shares[shares.nunique(axis=1) > 1]
+    rows = tuple(
+        (str(cause), *(f"{100 * share:.1f}" for share in of_cause))
+        for cause, of_cause in zip(moved.index, moved.to_numpy(), strict=True)
+    )
     return Table(
         title=f"Shares of errors (%) by the depth from which on a pair is {FINE_GRAINED}",
         columns=(Column("Cause"), *(Column(f"depth {depth}", "right") for depth in shares)),
@@ -197,7 +201,7 @@ def errors_json(
         "depth": study.depth,
         "real_labels": study.has_real_labels(),
         "causes": {cause: int((errors["cause"] == cause).sum()) for cause in CAUSES},
-        "shares_by_depth": {str(d): {c: float(shares.loc[c, d]) for c in CAUSES} for d in shares},
+        "shares_by_depth": {str(depth): of.to_dict() for depth, of in shares.items()},
         "pairs": listed,
         "factors": {run: _records(of) for run, of in ratios.items()},
     }

@@ -7,6 +7,7 @@ The ratios are those of the paper: top factors, without the 3,000 prototypical i
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -46,6 +47,7 @@ _PROTOTYPES = "prototypical_paths.csv"
 _SUFFIX = ".JPEG"
 
 
+@cache
 def load_factors() -> pd.DataFrame | None:
     """By image id: `factor` (None where the image has none) and `prototypical`; None without the package.
 

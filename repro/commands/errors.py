@@ -216,7 +216,8 @@ def _refuse_empty(found: pd.DataFrame, said: str) -> None:
 
 
 def _tell_runs(choice: RunChoice) -> None:
-    tell(f"{len(choice.records)} runs of the same images: {', '.join(choice.records)}")
+    n = len(choice.records)
+    tell(f"{n} {'runs of the same images' if n > 1 else 'run'}: {', '.join(choice.records)}")
     if choice.left_out:
         tell("left out: " + ", ".join(f"{run} ({reason})" for run, reason in choice.left_out.items()))
 

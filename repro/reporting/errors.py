@@ -47,15 +47,18 @@ def pairs_table(
         groups=(Group("", tuple(_pair_cells(row, study, symmetric, chance) for row in _records(shown))),),
         notes=(
             *([f"{len(pairs) - limit:,} more pairs with --limit."] if len(pairs) > limit else []),
-            f"Rate: of the images of {'both classes' if symmetric else 'the true class'}. Depth: of the lowest "
-            "common ancestor in WordNet; the deeper, the more alike. Steps: from the one class over it to the "
-            "other. Size ratio: of the sizes of the things, estimated.",
+            f"Rate: of the images of {'both classes' if symmetric else 'the true class'}. {_NEARNESS}",
             *([_CHANCE] if chance else []),
             *([f"by run: {', '.join(study.runs)}."] if 1 < len(study.runs) <= MAX_RUN_COLUMNS else []),
             *([] if study.has_real_labels() else [NO_REAL]),
         ),
     )
 
+
+_NEARNESS = (
+    "Depth: of the lowest common ancestor in WordNet; the deeper, the more alike. Steps: from the one class "
+    "over it to the other. Size ratio: of the sizes of the things, estimated."
+)
 
 _CHANCE = (
     "by chance: errors if each class's fell on the others as all wrong predictions of the run do; p: of so "

@@ -1,0 +1,60 @@
+"""Shares of errors, with intervals that hold where several models err in the same image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from repro.analysis.statistics import wilson_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`n` of `of` errors; the interval is Wilson's."""
+
+    n: int
+    of: int
+    low: float
+    high: float
+
+    @property
+    def fraction(self) -> float:
+        return self.n / self.of
+
+
+def pooled_share(has_cause: pd.Series[bool], images: pd.Series[str] | None) -> Share:
+    """The share of errors with a cause; `images`, where several errors can be in one, are theirs.
+
+    Errors in the same image are not independent, so Wilson's interval is then taken for as many
+    independent errors as have the variance found between images (Korn and Graubard 1998).
+
+    Raises:
+        InvalidRun: there are no errors.
+    """
+    n, of = int(has_cause.sum()), len(has_cause)
+    low, high = wilson_interval(n, of)
+    if images is None or n in (0, of):
+        return Share(n, of, low, high)
+    return Share(n, of, *_wilson(n / of, min(_effective(has_cause, images), of)))
+
+
+def _effective(has_cause: pd.Series[bool], images: pd.Series[str]) -> float:
+    """How many independent errors would give the share the variance that it has."""
+    share = has_cause.mean()
+    residuals = (has_cause - share).groupby(images.to_numpy()).sum()
+    m = len(residuals)
+    if m < 2:
+        return 1.0
+    variance = float((residuals**2).sum()) * m / (m - 1) / len(has_cause) ** 2
+    return max(share * (1 - share) / variance, 1.0) if variance else float(len(has_cause))
+
+
+def _wilson(share: float, n: float, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Wilson's interval of a number of errors that need not be whole."""
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return centre - half, centre + half

@@ -1,0 +1,294 @@
+"""What the talk asks of errors, in numbers: their causes by model and by token mixer, and what differs.
+
+Genuine errors are those that neither the image's label nor an overlap of the two classes excuses. Models
+are compared on the same images, those that every run scored: first of all of these, then of those alone
+that both got wrong, where a model that errs more often has no advantage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from repro.analysis.causes import (
+    ACCEPTABLE,
+    CAUSES,
+    CONTEXT,
+    FINE_GRAINED,
+    NO_LABEL,
+    OVERLAPPING,
+    SHAPE,
+    SIZE,
+)
+from repro.analysis.paired import PairedCounts, corrected, difference_interval, mcnemar_p
+from repro.analysis.shares import Share, pooled_share
+from repro.exceptions import InvalidRun, UsageError
+from repro.results.predictions import OK
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Mask = NDArray[np.bool_]
+    Interval = tuple[float, float]
+
+EXCUSED = (ACCEPTABLE, NO_LABEL, OVERLAPPING)
+"""Causes for which an error is not the model's."""
+
+GENUINE_CAUSES = tuple(cause for cause in CAUSES if cause not in EXCUSED)
+
+CANDIDATES = (CONTEXT, SIZE, SHAPE)
+
+ANY = "any error"
+
+SIGNIFICANT = 0.05
+
+
+class Scope(StrEnum):
+    """Which errors count; of images without a valid label, only `ALL` knows any."""
+
+    GENUINE = "genuine errors"
+    ALL = "all errors"
+
+
+class Base(StrEnum):
+    """Of which images a rate is."""
+
+    IMAGES = "of all images"
+    BOTH_WRONG = "of images both get wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class StudiedRun:
+    """`shares` of its errors by cause, in each scope; an empty scope has none."""
+
+    run: str
+    name: str
+    token_mixer: str
+    n_errors: Mapping[Scope, int]
+    shares: Mapping[Scope, Mapping[str, Share]]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All runs of models with one token mixer; their intervals allow for errors in the same image."""
+
+    token_mixer: str
+    runs: tuple[str, ...]
+    n_errors: Mapping[Scope, int]
+    shares: Mapping[Scope, Mapping[str, Share]]
+
+
+@dataclass(frozen=True, slots=True)
+class CauseDifference:
+    """How often two runs have a cause in the same images; `counts` are images where it is present.
+
+    `interval` is that of this comparison alone, `joint` holds for all of its scope at once (Bonferroni).
+    """
+
+    first: str
+    second: str
+    same_family: bool
+    scope: Scope
+    base: Base
+    cause: str
+    counts: PairedCounts
+    p: float
+    p_corrected: float
+    interval: Interval
+    joint: Interval
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        n = self.counts.n
+        return (
+            (self.counts.both + self.counts.only_first) / n,
+            (self.counts.both + self.counts.only_second) / n,
+        )
+
+    @property
+    def shown(self) -> bool:
+        return self.p_corrected < SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class CauseStudy:
+    """`n_images` were scored in every run, `n_no_label` of them have no valid label.
+
+    `errors` are those of these images, with causes.
+    """
+
+    runs: tuple[StudiedRun, ...]
+    families: tuple[Family, ...]
+    differences: tuple[CauseDifference, ...]
+    errors: pd.DataFrame
+    n_images: int
+    n_no_label: int
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {run.run: run.name for run in self.runs}
+
+    @property
+    def token_mixers(self) -> dict[str, str]:
+        return {run.run: run.token_mixer for run in self.runs}
+
+    def n_comparisons(self, scope: Scope) -> int:
+        return sum(one.scope is scope for one in self.differences)
+
+
+def common_images(runs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """The rows of images that every run scored.
+
+    Raises:
+        InvalidRun: there is none.
+    """
+    scored = {run: rows.filter(pc.equal(rows["status"], OK)) for run, rows in runs.items()}
+    common = set.intersection(*(set(rows["image_id"].to_pylist()) for rows in scored.values()))
+    if not common:
+        raise InvalidRun("nothing to study: no image was scored in every run")
+    ids = pa.array(sorted(common), pa.string())
+    return {run: rows.filter(pc.is_in(rows["image_id"], ids)) for run, rows in scored.items()}
+
+
+def study_causes(
+    errors: pd.DataFrame,
+    image_ids: Sequence[str],
+    no_label: Collection[str],
+    names: Mapping[str, str],
+    token_mixers: Mapping[str, str],
+) -> CauseStudy:
+    """The study of errors with causes (`assign_causes`).
+
+    Args:
+        errors: Of these images alone.
+        image_ids: Those that every run scored.
+        no_label: Those of them without any valid label.
+        names: What each run is called, by its id; they stand in this order.
+        token_mixers: By run id.
+
+    Raises:
+        UsageError: no error is genuine.
+    """
+    if not len(errors) or errors["cause"].isin(EXCUSED).all():
+        raise UsageError(f"no genuine error among {len(errors):,}: labels or overlaps excuse all of them")
+    of_run = {run: errors[errors["run"] == run] for run in names}
+    runs = tuple(
+        StudiedRun(run, names[run], token_mixers[run], *_counted(of_run[run], single=True)) for run in names
+    )
+    mixers = list(dict.fromkeys(token_mixers[run] for run in names))
+    families = tuple(
+        _family(errors, mixer, tuple(run for run in names if token_mixers[run] == mixer)) for mixer in mixers
+    )
+    differences = [
+        difference
+        for scope in Scope
+        for difference in _differences(of_run, image_ids, no_label, token_mixers, scope)
+    ]
+    return CauseStudy(runs, families, tuple(differences), errors, len(image_ids), len(no_label))
+
+
+def in_scope(errors: pd.DataFrame, scope: Scope) -> pd.DataFrame:
+    return errors if scope is Scope.ALL else errors[~errors["cause"].isin(EXCUSED)]
+
+
+def causes_of(scope: Scope) -> tuple[str, ...]:
+    return CAUSES if scope is Scope.ALL else GENUINE_CAUSES
+
+
+def _counted(
+    errors: pd.DataFrame, single: bool
+) -> tuple[dict[Scope, int], dict[Scope, Mapping[str, Share]]]:
+    n_errors: dict[Scope, int] = {}
+    shares: dict[Scope, Mapping[str, Share]] = {}
+    for scope in Scope:
+        counted = in_scope(errors, scope)
+        n_errors[scope] = len(counted)
+        images = None if single else counted["image_id"]
+        shares[scope] = (
+            {cause: pooled_share(counted["cause"] == cause, images) for cause in causes_of(scope)}
+            if len(counted)
+            else {}
+        )
+    return n_errors, shares
+
+
+def _family(errors: pd.DataFrame, mixer: str, runs: tuple[str, ...]) -> Family:
+    own = errors[errors["run"].isin(runs)]
+    return Family(mixer, runs, *_counted(own, single=len(runs) == 1))
+
+
+def _differences(
+    of_run: Mapping[str, pd.DataFrame],
+    image_ids: Sequence[str],
+    no_label: Collection[str],
+    token_mixers: Mapping[str, str],
+    scope: Scope,
+) -> Iterator[CauseDifference]:
+    """Every two runs, every cause, on both bases; the correction is for all of the scope."""
+    excluded = set(no_label) if scope is Scope.GENUINE else set()
+    images = [image_id for image_id in image_ids if image_id not in excluded]
+    present = {run: _present(in_scope(errors, scope), images, scope) for run, errors in of_run.items()}
+    compared = [
+        (first, second, base, cause, counts)
+        for first, second in combinations(of_run, 2)
+        for base, cause, counts in _paired(present[first], present[second])
+    ]
+    p_values = [mcnemar_p(counts) for *_, counts in compared]
+    for one, p, p_corrected in zip(compared, p_values, corrected(p_values), strict=True):
+        first, second, base, cause, counts = one
+        yield CauseDifference(
+            first=first,
+            second=second,
+            same_family=token_mixers[first] == token_mixers[second],
+            scope=scope,
+            base=base,
+            cause=cause,
+            counts=counts,
+            p=p,
+            p_corrected=p_corrected,
+            interval=difference_interval(counts),
+            joint=difference_interval(counts, 1 - SIGNIFICANT / len(compared)),
+        )
+
+
+def _present(errors: pd.DataFrame, images: Sequence[str], scope: Scope) -> dict[str, Mask]:
+    """By cause, in which of the images a run has an error of it."""
+    cause_of = dict(zip(errors["image_id"], errors["cause"], strict=True))
+    causes = [cause_of.get(image_id, "") for image_id in images]
+    import numpy as np
+
+    found = {cause: np.array([one == cause for one in causes], dtype=bool) for cause in causes_of(scope)}
+    return {ANY: np.array([one != "" for one in causes], dtype=bool), **found}
+
+
+def _paired(
+    first: Mapping[str, Mask], second: Mapping[str, Mask]
+) -> Iterator[tuple[Base, str, PairedCounts]]:
+    for cause in first:
+        yield Base.IMAGES, cause, _count(first[cause], second[cause])
+    both_wrong = first[ANY] & second[ANY]
+    if both_wrong.any():
+        for cause in first:
+            if cause != ANY:
+                yield Base.BOTH_WRONG, cause, _count(first[cause][both_wrong], second[cause][both_wrong])
+
+
+def _count(first: Mask, second: Mask) -> PairedCounts:
+    both, neither = int((first & second).sum()), int((~first & ~second).sum())
+    return PairedCounts(
+        both=both,
+        only_first=int((first & ~second).sum()),
+        only_second=int((~first & second).sum()),
+        neither=neither,
+        n_agree=both + neither,
+    )

@@ -205,9 +205,7 @@ def causes_of(scope: Scope) -> tuple[str, ...]:
     return CAUSES if scope is Scope.ALL else GENUINE_CAUSES
 
 
-def _counted(
-    errors: pd.DataFrame, single: bool
-) -> tuple[dict[Scope, int], dict[Scope, Mapping[str, Share]]]:
+def _counted(errors: pd.DataFrame, single: bool) -> tuple[dict[Scope, int], dict[Scope, Mapping[str, Share]]]:
     n_errors: dict[Scope, int] = {}
     shares: dict[Scope, Mapping[str, Share]] = {}
     for scope in Scope:
@@ -279,7 +277,7 @@ def _paired(
     both_wrong = first[ANY] & second[ANY]
     if both_wrong.any():
         for cause in first:
-            if cause != ANY:
+            if cause not in (ANY, NO_LABEL):  # both have these or neither has
                 yield Base.BOTH_WRONG, cause, _count(first[cause][both_wrong], second[cause][both_wrong])
 
 

@@ -14,8 +14,10 @@ from repro.commands import (
     exchange,
     explain,
     plot,
+    report,
     reports,
     show,
+    study,
     verify,
 )
 from repro.commands.door import app
@@ -34,6 +36,8 @@ app.command("verify")(verify.verify)
 app.command("errors")(errors.errors)
 app.command("explain")(explain.explain)
 app.command("probe")(explain.probe)
+app.command("study")(study.study)
+app.command("report")(report.report)
 app.command("models")(show.models)
 app.command("complexity")(complexity.complexity)
 app.command("reports", hidden=True)(reports.reports)

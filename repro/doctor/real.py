@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repro.datasets.dataset import VAL_IMAGES
+from repro.datasets.entries import VAL_IMAGE
 
 Ints = NDArray[np.int64]
 
@@ -45,3 +47,17 @@ def load_real_labels() -> RealLabels | None:
     pairs = [(image, c) for image, classes in enumerate(by_image) for c in set(classes)]
     images, classes = np.array(pairs, dtype=np.int64).T
     return RealLabels(images, classes, np.bincount(images, minlength=VAL_IMAGES) > 0)
+
+
+def images_without_label(image_ids: Iterable[str]) -> set[str]:
+    """Those validation images in which ReaL's readers saw none of the 1000 classes."""
+    real = load_real_labels()
+    if real is None:
+        return set()
+    return {
+        image_id
+        for image_id in image_ids
+        if VAL_IMAGE.fullmatch(image_id)
+        and 1 <= int(image_id[-8:]) <= len(real.labelled)
+        and not real.labelled[int(image_id[-8:]) - 1]
+    }

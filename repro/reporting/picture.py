@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "text.parse_math": False,  # a `$` in a name is a dollar
     "svg.hashsalt": "repro",  # else the ids in an SVG are random
     "svg.fonttype": "path",
@@ -88,7 +88,7 @@ def _draw(tradeoff: Tradeoff, form: str, metadata: dict[str, str | None]) -> byt
     from matplotlib.figure import Figure
 
     file = BytesIO()
-    with matplotlib.style.context(["default", _STYLE]), catch_warnings():
+    with matplotlib.style.context(["default", STYLE]), catch_warnings():
         filterwarnings("ignore", message="Glyph .* missing")  # names from outside are in any script
         figure = Figure(figsize=(_WIDTH_INCHES, _height_inches(tradeoff)), dpi=_PIXELS_PER_INCH)
         FigureCanvasAgg(figure)

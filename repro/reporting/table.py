@@ -101,26 +101,26 @@ def to_text(table: Table) -> str:
 def to_markdown(table: Table) -> str:
     """GitHub's Markdown."""
     shown = _numbered(table)
-    grid = _grid(shown, "pipe", _markdown, lambda text: f"**{text}**")
-    notes = "".join(f"\n{_markdown(note)}\n" for note in shown.notes)
-    return f"**{_markdown(shown.title)}**\n\n{grid}\n{notes}"
+    grid = _grid(shown, "pipe", markdown_text, lambda text: f"**{text}**")
+    notes = "".join(f"\n{markdown_text(note)}\n" for note in shown.notes)
+    return f"**{markdown_text(shown.title)}**\n\n{grid}\n{notes}"
 
 
 def to_latex(table: Table) -> str:
     """A `table` float that needs no package."""
     shown = _numbered(table)
-    grid = _grid(shown, "latex_raw", _latex, lambda text: rf"\textbf{{{text}}}")
-    notes = "".join(f"\n\\par {_latex(note)}" for note in shown.notes)
-    return f"\\begin{{table}}\n\\caption{{{_latex(shown.title)}}}\n{grid}{notes}\n\\end{{table}}\n"
+    grid = _grid(shown, "latex_raw", latex_text, lambda text: rf"\textbf{{{text}}}")
+    notes = "".join(f"\n\\par {latex_text(note)}" for note in shown.notes)
+    return f"\\begin{{table}}\n\\caption{{{latex_text(shown.title)}}}\n{grid}{notes}\n\\end{{table}}\n"
 
 
 def to_html(table: Table) -> str:
     """A fragment: a heading, the table, a paragraph for each note."""
     shown = _numbered(table)
-    notes = "".join(f"<p>{_html(note)}</p>\n" for note in shown.notes)
-    padded = _grid(shown, "unsafehtml", _html, lambda text: f"<b>{text}</b>")
+    notes = "".join(f"<p>{html_text(note)}</p>\n" for note in shown.notes)
+    padded = _grid(shown, "unsafehtml", html_text, lambda text: f"<b>{text}</b>")
     grid = re.sub(r" *(</?t[dh][^>]*>) *", r"\1", padded)
-    return f"<h2>{_html(shown.title)}</h2>\n{grid}\n{notes}"
+    return f"<h2>{html_text(shown.title)}</h2>\n{grid}\n{notes}"
 
 
 def to_csv(table: Table) -> str:
@@ -144,17 +144,17 @@ FORMATS: Mapping[str, Callable[[Table], str]] = {
 }
 
 
-def _markdown(text: str) -> str:
+def markdown_text(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|&~#!$])", r"\\\1", literal(text))
 
 
-def _latex(text: str) -> str:
+def latex_text(text: str) -> str:
     escaped = "".join(_LATEX.get(c, c) for c in literal(text))
     escaped = re.sub("-(?=-)", "-{}", escaped)  # else `--models` becomes a dash
     return re.sub(r"^(?=\s*[\[*])", "{}", escaped)  # else they are arguments of the line's end before them
 
 
-def _html(text: str) -> str:
+def html_text(text: str) -> str:
     return escape_html(literal(text))
 
 

@@ -26,9 +26,15 @@ that is not finite is null; one that is not `ok` has no `fall`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from repro.exceptions import StorageError
+from repro.results.predictions import read_checked
 
 FOLDER = "maps"
 
@@ -63,3 +69,18 @@ SCHEMA = pa.schema(
         pa.field("fall_random", pa.float32()),
     ]
 )
+
+
+def load_maps(folder: Path, image_ids: Collection[str]) -> pa.Table:
+    """The heat maps of these images that are kept beside the run in `folder`, of the newest file alone.
+
+    Raises:
+        StorageError: it is damaged.
+    """
+    paths = sorted((folder / FOLDER).glob("*-*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    if not paths:
+        return SCHEMA.empty_table()
+    rows = read_checked(paths[-1], "heat maps")
+    if rows.schema.names != SCHEMA.names:
+        raise StorageError(f"heat maps damaged: {paths[-1]} has other columns")
+    return rows.filter(pc.is_in(rows["image_id"], pa.array(list(image_ids), pa.string()))).cast(SCHEMA)

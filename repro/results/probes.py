@@ -16,9 +16,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+
+from repro.exceptions import StorageError
+from repro.results.predictions import read_checked
 
 FOLDER = "probes"
 
@@ -38,3 +42,22 @@ SCHEMA = pa.schema(
         pa.field("focus", pa.string(), nullable=False),
     ]
 )
+
+
+def load_probes(folder: Path) -> dict[str, pa.Table]:
+    """The rows of the probes kept beside the run in `folder`, by kind; of several of a kind, the newest.
+
+    Raises:
+        StorageError: a file is damaged.
+    """
+    newest: dict[str, Path] = {}
+    for path in sorted((folder / FOLDER).glob("*-*.parquet"), key=lambda path: path.stat().st_mtime_ns):
+        newest[path.name.partition("-")[0]] = path
+    return {kind: _read(path) for kind, path in sorted(newest.items())}
+
+
+def _read(path: Path) -> pa.Table:
+    rows = read_checked(path, "probes")
+    if rows.schema.names != SCHEMA.names:
+        raise StorageError(f"probes damaged: {path} has other columns")
+    return rows.cast(SCHEMA)

@@ -1,0 +1,123 @@
+"""The verb that answers the talk's question with numbers: `repro study shape-size`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repro.commands.door import RunsOption, tell
+from repro.commands.show import FormatWithJson
+from repro.commands.studied import Studied, study_runs, study_tables
+from repro.exceptions import StorageError, UsageError
+from repro.results.runs import runs_folder
+
+if TYPE_CHECKING:
+    from repro.reporting.table import Table
+
+QUESTIONS = ("shape-size",)
+
+ModelsOption = Annotated[
+    str | None, typer.Option(metavar="A,B", help="All runs of these models instead.", show_default=False)
+]
+DepthOption = Annotated[
+    int, typer.Option(min=1, max=20, help="From which common ancestor on a pair is fine-grained.")
+]
+
+
+def study(
+    question: Annotated[str, typer.Argument(metavar="shape-size", help="What is asked.")],
+    run: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN...", help="From `repro runs`, or a path.  [default: all of the newest's images]"
+        ),
+    ] = None,
+    models: ModelsOption = None,
+    depth: DepthOption = 8,
+    form: Annotated[
+        FormatWithJson, typer.Option("--format", help="Form of the study; csv: the differences alone.")
+    ] = FormatWithJson.TERMINAL,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write there instead.", show_default=False)
+    ] = None,
+    runs: RunsOption = None,
+) -> None:
+    """Ask whether models confuse shapes, misjudge sizes and miss surroundings.
+
+    The share of genuine errors by cause, for each model and token mixer; what differs between models on the
+    same images; and in sentences what is shown, what is not, and what is not known.
+
+    Example: repro study shape-size --models poolformer_s24,deit_s
+    """
+    if question not in QUESTIONS:
+        near = difflib.get_close_matches(question, QUESTIONS, n=1)
+        known = f"did you mean {near[0]}?" if near else f"there is {', '.join(QUESTIONS)}"
+        raise UsageError(f"unknown study {question!r}; {known}", hint="repro study shape-size")
+    studied = study_runs(runs_folder(runs), run or [], models, depth)
+    if out is None and form is FormatWithJson.TERMINAL:
+        _print(studied)
+    elif out is None:
+        typer.echo(_text(studied, form), nl=False)
+    else:
+        _write(out, _text(studied, form))
+    where = f" --runs {shlex.quote(str(runs))}" if runs else ""
+    tell(f"next: {_next(studied, where)}")
+
+
+def _print(studied: Studied) -> None:
+    from repro.reporting.prose import print_sentences
+    from repro.reporting.table import print_table
+
+    for table in study_tables(studied):
+        print_table(table)
+        typer.echo()
+    print_sentences(studied.sentences)
+
+
+def _text(studied: Studied, form: FormatWithJson) -> str:
+    from repro.reporting.prose import sentences_as
+    from repro.reporting.study import study_json
+    from repro.reporting.table import FORMATS
+
+    if form is FormatWithJson.JSON:
+        values = study_json(studied.study, studied.pairs, studied.probed, studied.sentences)
+        return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    name = "text" if form is FormatWithJson.TERMINAL else form.value
+    if form is FormatWithJson.CSV:
+        return FORMATS[name](_of_csv(studied))
+    tables = [FORMATS[name](table) for table in study_tables(studied)]
+    return "\n".join([*tables, sentences_as(name, studied.sentences)])
+
+
+def _of_csv(studied: Studied) -> Table:
+    """The one table of a CSV, since a file of two is none: all differences, or the shares of one run."""
+    from repro.analysis.study import Scope
+    from repro.reporting.study import differences_table, shares_table
+
+    if not studied.study.differences:
+        return shares_table(studied.study, Scope.GENUINE)
+    return differences_table(studied.study, Scope.GENUINE)
+
+
+def _write(out: Path, text: str) -> None:
+    from repro.results.atomic import write_atomically
+
+    try:
+        write_atomically(out, text.encode())
+    except StorageError as error:
+        raise StorageError(str(error), hint="choose another file with --out") from error
+    typer.echo(out)
+
+
+def _next(studied: Studied, where: str) -> str:
+    """A probe where a run can be repeated and has none yet, else the report."""
+    probed = {one.run for one in studied.probed}
+    for run, record in studied.choice.records.items():
+        if run not in probed and not record.imported:
+            return f"repro probe {shlex.quote(run)}{where}"
+    return f"repro report{where}"

@@ -1,0 +1,201 @@
+"""The errors themselves: thumbnails of the images that were scored, and heat maps over them where there are any."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from repro.catalogue.classes import class_name
+from repro.datasets import Dataset, open_dataset
+from repro.datasets.decode import UnreadableImage, decode
+from repro.exceptions import ReproError
+from repro.reporting.heat_maps import upsampled
+from repro.reporting.table import Column, Group, Table
+from repro.results.heat_maps import CONTRAST, OK, load_maps
+from repro.results.record import RunRecord
+from repro.results.store import read_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL.Image import Image
+
+LONG_SIDE_PX = 200
+
+_QUALITY = 82
+
+_OPACITY = 0.55
+"""Of the heat map over the image."""
+
+RULE = (
+    "Chosen by rule, not by hand: of each run its genuine errors, those made with the highest probability "
+    "first, images of equal probability by their id; at most {limit} of each run."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An error with its thumbnail as a data URI; empty, `missing` says why. `overlay` is empty without a map."""
+
+    image_id: str
+    path: str
+    true: str
+    predicted: str
+    p_predicted: str
+    p_true: str
+    cause: str
+    thumbnail: str
+    overlay: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The errors of one run; `note` says what holds for all of them."""
+
+    name: str
+    pictures: tuple[Picture, ...]
+    note: str
+
+
+def build_gallery(folder: Path, record: RunRecord, name: str, genuine: pd.DataFrame, limit: int) -> Gallery:
+    """The most confident of the run's genuine errors, with what its dataset still has of them."""
+    own = genuine[genuine["run"] == record.run_id]
+    chosen = own.sort_values(["p_predicted", "image_id"], ascending=[False, True]).head(limit)
+    errors = chosen.to_dict("records")
+    if record.imported:
+        note = "Imported predictions: no images came with them, so there are none to show."
+        return Gallery(name, tuple(_picture(error, missing="imported") for error in errors), note)
+    try:
+        source = _Source(folder, record, [str(error["image_id"]) for error in errors])
+    except ReproError as reason:
+        note = f"No image can be shown: {reason}"
+        return Gallery(name, tuple(_picture(error, missing="not there") for error in errors), note)
+    return Gallery(name, tuple(source.picture(error) for error in errors), "")
+
+
+class _Source:
+    """Where the images of a run are, and what their bytes must be."""
+
+    def __init__(self, folder: Path, record: RunRecord, image_ids: Sequence[str]) -> None:
+        self.record = record
+        self.dataset: Dataset = open_dataset(Path(record.dataset.root), _labels_passed(record))
+        self.samples = {sample.image_id: sample for sample in self.dataset.samples}
+        rows = read_rows(folder, record, ["image_id", "sha256"])
+        self.sha256 = dict(zip(rows["image_id"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
+        maps = load_maps(folder, image_ids).to_pylist()
+        self.maps = {row["image_id"]: row for row in maps if (row["target"], row["status"]) == (CONTRAST, OK)}
+
+    def picture(self, error: Mapping[Any, Any]) -> Picture:
+        image_id = str(error["image_id"])
+        try:
+            data = self.dataset.read(self.samples[image_id])
+            if hashlib.sha256(data).hexdigest() != self.sha256[image_id]:
+                return _picture(error, missing="another image than the one that was scored (sha256)")
+            image = decode(data).rgb
+        except KeyError:
+            return _picture(error, missing="no longer in the dataset")
+        except (OSError, UnreadableImage) as reason:
+            return _picture(error, missing=f"cannot be read: {reason}")
+        overlay = ""
+        if (row := self.maps.get(image_id)) is not None and row["sha256"] == self.sha256[image_id]:
+            overlay = data_uri(self._overlay(image, row))
+        return _picture(error, thumbnail=data_uri(image), overlay=overlay)
+
+    def _overlay(self, image: Image, row: Mapping[str, Any]) -> Image:
+        """The crop that was scored, grey, and the map of why the predicted class over it."""
+        from matplotlib import colormaps
+        from PIL import Image as Images
+
+        from repro.evaluation.preprocess import crop
+
+        pixels = crop(image, self.record.known_protocol.geometry).permute(1, 2, 0).numpy()
+        values = upsampled(row, len(pixels))
+        coloured = Images.fromarray(
+            (colormaps["inferno"](values / values.max())[..., :3] * 255).astype(np.uint8)
+        )
+        grey = Images.fromarray(pixels).convert("L").convert("RGB")
+        return Images.blend(grey, coloured, _OPACITY)
+
+
+def data_uri(image: Image) -> str:
+    """A small JPEG of the pixels alone: no EXIF, no comment, no profile."""
+    small = image.copy()
+    small.info.clear()
+    small.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
+    file = BytesIO()
+    small.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
+
+
+def _picture(
+    error: Mapping[Any, Any], *, thumbnail: str = "", overlay: str = "", missing: str = ""
+) -> Picture:
+    return Picture(
+        image_id=str(error["image_id"]),
+        path=str(error["path"]),
+        true=class_name(int(error["label"])),
+        predicted=class_name(int(error["predicted"])),
+        p_predicted=_probability(error["p_predicted"]),
+        p_true=_probability(error["p_label"]),
+        cause=str(error["cause"]),
+        thumbnail=thumbnail,
+        overlay=overlay,
+        missing=missing,
+    )
+
+
+def _probability(p: float) -> str:
+    return "" if np.isnan(p) else f"{p:.3f}"
+
+
+def _labels_passed(record: RunRecord) -> Path | None:
+    """The `--labels` of the evaluation: images in one folder have no others."""
+    arguments = record.arguments
+    for i, argument in enumerate(arguments):
+        if argument == "--labels" and i + 1 < len(arguments):
+            return Path(arguments[i + 1])
+        if argument.startswith("--labels="):
+            return Path(argument.removeprefix("--labels="))
+    return None
+
+
+def gallery_table(galleries: Sequence[Gallery], limit: int) -> Table:
+    """The same errors in words, one group a run."""
+    return Table(
+        title="The most confident genuine errors",
+        columns=(
+            Column("Image"),
+            Column("True class"),
+            Column("Predicted"),
+            Column("p (predicted)", "right"),
+            Column("p (true)", "right"),
+            Column("Cause"),
+            Column("Picture"),
+        ),
+        groups=tuple(Group(gallery.name, tuple(map(_cells, gallery.pictures))) for gallery in galleries),
+        notes=(
+            RULE.format(limit=limit),
+            *(f"{gallery.name}: {gallery.note}" for gallery in galleries if gallery.note),
+        ),
+        grouped_by="Model",
+    )
+
+
+def _cells(picture: Picture) -> tuple[str, ...]:
+    shown = "image and heat map" if picture.overlay else "image" if picture.thumbnail else picture.missing
+    return (
+        picture.image_id,
+        picture.true,
+        picture.predicted,
+        picture.p_predicted,
+        picture.p_true,
+        picture.cause,
+        shown,
+    )

@@ -1,0 +1,115 @@
+"""One file that shows a study to others: HTML that needs nothing beside it, and the same in Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from repro.analysis.claim_verdict import ClaimVerdict
+from repro.analysis.ledger import Ledger
+from repro.reporting.gallery import RULE, Gallery, gallery_table
+from repro.reporting.ledger import COLOURS
+from repro.reporting.prose import Sections, sentences_as
+from repro.reporting.table import Column, Group, Table, literal, markdown_text, to_html, to_markdown
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""Nothing is loaded, nothing is run: not even what a name might smuggle in."""
+
+TRIVIAL = (ClaimVerdict.HOLDS, ClaimVerdict.NOT_RUN)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section: sentences, pictures (SVG) and tables, in this order."""
+
+    heading: str
+    sentences: Sections | None = None
+    pictures: tuple[tuple[str, bytes], ...] = ()
+    tables: tuple[Table, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        return re.sub(r"[^a-z]+", "-", self.heading.lower()).strip("-")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What stands in the report; `limit` is how many errors of a run the gallery shows at most."""
+
+    title: str
+    about: str
+    parts: tuple[Part, ...]
+    galleries: tuple[Gallery, ...]
+    limit: int
+
+
+def ledger_brief(ledger: Ledger) -> Table:
+    """The claims whose verdict is more than that they hold or were not run."""
+    telling = [entry for entry in ledger.entries if entry.finding.verdict not in TRIVIAL]
+    rows = tuple(
+        (
+            entry.claim.id,
+            entry.claim.says,
+            entry.finding.stated,
+            entry.finding.found,
+            str(entry.finding.verdict),
+            "; right is: ".join(filter(None, (entry.finding.reason, entry.finding.right))),
+        )
+        for entry in telling
+    )
+    return Table(
+        title="What the sources claim, in short",
+        columns=(
+            Column("Claim"),
+            Column("Says"),
+            Column("Stated", "right"),
+            Column("Found", "right"),
+            Column("Verdict", colours=COLOURS),
+            Column("Why"),
+        ),
+        groups=(Group("", rows),),
+        notes=(ledger.statement + ".", "All of them: repro claims."),
+    )
+
+
+def to_page(report: Report) -> bytes:
+    """The HTML file."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    text = files("repro.reporting").joinpath("report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "literal": literal,
+        "table": lambda table: Markup(to_html(table)),  # noqa: S704 (every cell is escaped there)
+        "prose": lambda sections: Markup(sentences_as("html", sections)),  # noqa: S704 (so is every sentence)
+        "picture": lambda svg: Markup(inline_svg(svg)),  # noqa: S704 (matplotlib escapes what is text)
+    }
+    page = environment.from_string(text).render(
+        report=report, policy=POLICY, rule=RULE.format(limit=report.limit)
+    )
+    return page.encode()
+
+
+def inline_svg(svg: bytes) -> str:
+    """The element alone: what stands before it, and metadata that names other places, have no use here."""
+    text = svg.decode()
+    element = text[text.index("<svg") :]
+    return re.sub(r"\s*<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+
+
+def to_twin(report: Report) -> bytes:
+    """The same in Markdown, without its pictures."""
+    parts = [f"# {markdown_text(report.title)}\n", f"{markdown_text(report.about)}\n"]
+    for part in report.parts:
+        parts.append(f"## {markdown_text(part.heading)}\n")
+        if part.sentences:
+            parts.append(sentences_as("markdown", part.sentences))
+        parts += [f"*{markdown_text(caption)}: drawn in the HTML file.*\n" for caption, _ in part.pictures]
+        parts += [to_markdown(table) for table in part.tables]
+    parts += ["## The errors themselves\n", to_markdown(gallery_table(report.galleries, report.limit))]
+    return "\n".join(parts).encode()

@@ -58,9 +58,8 @@ def attribute_probes(
         candidates = probed[probed["cause"] == CANDIDATE_OF[kind]]
         for of, errors in ((ALL_PROBED, probed), (f"{CANDIDATE_OF[kind]}s probed", candidates)):
             with suppress(InvalidRun):  # none of these was probed
-                yield Probed(
-                    run, kind, of, attribute(rows, list(errors["image_id"]), controls, counted[kind])
-                )
+                found = attribute(rows, list(errors["image_id"]), controls, counted[kind])
+                yield Probed(run, kind, of, found)
 
 
 def _controls(rows: pa.Table) -> list[str]:

@@ -20,7 +20,6 @@ from repro.analysis.causes import (
     ACCEPTABLE,
     CAUSES,
     CONTEXT,
-    FINE_GRAINED,
     NO_LABEL,
     OVERLAPPING,
     SHAPE,

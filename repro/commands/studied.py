@@ -93,9 +93,8 @@ def study_tables(studied: Studied) -> list[Table]:
 
 
 def _folders(folder: Path, names: Sequence[str], choice: RunChoice) -> dict[str, Path]:
-    named = {
-        read_record(path / "run.json").run_id: path for path in (find_run(folder, name) for name in names)
-    }
+    paths = [find_run(folder, name) for name in names]
+    named = {read_record(path / "run.json").run_id: path for path in paths}
     return {run: named.get(run, folder / run) for run in choice.records}
 
 

@@ -32,14 +32,11 @@ def draw_cause_bars(study: CauseStudy) -> bytes:
             widths = [100 * run.shares[Scope.GENUINE][cause].fraction for run in runs]
             bars = axes.barh(range(len(runs)), widths, left=left, color=colour, label=cause, height=0.68)
             labels = [f"{width:.0f}" if width >= 3 else "" for width in widths]
-            dark = colour in ("#0072B2", "#D55E00")
-            axes.bar_label(
-                bars, labels, label_type="center", fontsize=8, color="white" if dark else "#222222"
-            )
+            ink = "white" if colour in ("#0072B2", "#D55E00") else "#222222"
+            axes.bar_label(bars, labels, label_type="center", fontsize=8, color=ink)
             left = [a + b for a, b in zip(left, widths, strict=True)]
-        axes.set_yticks(
-            range(len(runs)), [literal(f"{r.name} ({r.n_errors[Scope.GENUINE]:,})") for r in runs]
-        )
+        names = [literal(f"{run.name} ({run.n_errors[Scope.GENUINE]:,})") for run in runs]
+        axes.set_yticks(range(len(runs)), names)
         axes.tick_params(axis="y", length=0)
         axes.set_xlim(0, 100)
         axes.set_xlabel("Share of genuine errors (%)")

@@ -1,4 +1,4 @@
-"""The errors themselves: thumbnails of the images that were scored, and heat maps over them where there are any."""
+"""The errors themselves: thumbnails of the images that were scored, with heat maps where there are any."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RULE = (
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An error with its thumbnail as a data URI; empty, `missing` says why. `overlay` is empty without a map."""
+    """An error, its thumbnail as a data URI or why it is missing; `overlay` is empty without a heat map."""
 
     image_id: str
     path: str
@@ -117,9 +117,8 @@ class _Source:
 
         pixels = crop(image, self.record.known_protocol.geometry).permute(1, 2, 0).numpy()
         values = upsampled(row, len(pixels))
-        coloured = Images.fromarray(
-            (colormaps["inferno"](values / values.max())[..., :3] * 255).astype(np.uint8)
-        )
+        colours = colormaps["inferno"](values / values.max())[..., :3]
+        coloured = Images.fromarray((colours * 255).astype(np.uint8))
         grey = Images.fromarray(pixels).convert("L").convert("RGB")
         return Images.blend(grey, coloured, _OPACITY)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -17,7 +17,14 @@ from repro.reporting.table import Column, Group, Table, literal, markdown_text, 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """Nothing is loaded, nothing is run: not even what a name might smuggle in."""
 
-TRIVIAL = (ClaimVerdict.HOLDS, ClaimVerdict.NOT_RUN)
+TELLING = (
+    ClaimVerdict.OTHER_BASE,
+    ClaimVerdict.WRONG_NETWORK,
+    ClaimVerdict.DIFFERS,
+    ClaimVerdict.SUPERSEDED,
+    ClaimVerdict.CONTRADICTION,
+    ClaimVerdict.STUDY,
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,8 @@ class Report:
 
 
 def ledger_brief(ledger: Ledger) -> Table:
-    """The claims whose verdict is more than that they hold or were not run."""
-    telling = [entry for entry in ledger.entries if entry.finding.verdict not in TRIVIAL]
+    """The claims that were judged and do not simply hold, and those that this study is asked about."""
+    telling = [entry for entry in ledger.entries if entry.finding.verdict in TELLING]
     rows = tuple(
         (
             entry.claim.id,
@@ -83,12 +90,14 @@ def to_page(report: Report) -> bytes:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {
+    # What these make is escaped where it is made: each cell, each sentence, and by matplotlib what is text.
+    filters: dict[str, Callable[..., str]] = {
         "literal": literal,
-        "table": lambda table: Markup(to_html(table)),  # noqa: S704 (every cell is escaped there)
-        "prose": lambda sections: Markup(sentences_as("html", sections)),  # noqa: S704 (so is every sentence)
-        "picture": lambda svg: Markup(inline_svg(svg)),  # noqa: S704 (matplotlib escapes what is text)
+        "table": lambda table: Markup(to_html(table)),
+        "prose": lambda sections: Markup(sentences_as("html", sections)),
+        "picture": lambda svg: Markup(inline_svg(svg)),
     }
+    environment.filters |= filters
     page = environment.from_string(text).render(
         report=report, policy=POLICY, rule=RULE.format(limit=report.limit)
     )

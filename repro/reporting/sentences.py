@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from repro.analysis.family_pairs import FamilyPairs
+from repro.analysis.family_pairs import MIN_ERRORS, FamilyPairs
 from repro.analysis.probed import ALL_PROBED, Probed
 from repro.analysis.study import (
     ANY,
@@ -25,6 +25,8 @@ MOST_TOLD = 6
 
 _EXAMPLE = ("water bottle", "lipstick")
 _DOG = "Chihuahua"
+
+_ASKED = {"size": "size", "context": "surroundings", "shape": "shape"}
 
 _BASES = {Base.IMAGES: "Of all images", Base.BOTH_WRONG: "Of the images that both get wrong"}
 
@@ -149,8 +151,8 @@ def _of_families(study: CauseStudy) -> Iterator[str]:
     elif any(len(family.runs) == 1 for family in study.families):
         alone = [family.token_mixer for family in study.families if len(family.runs) == 1]
         yield (
-            f"There is one model alone of {' and of '.join(alone)}: what differs between token mixers cannot be "
-            "told there from what differs between models, their training or their size."
+            f"There is one model alone of {' and of '.join(alone)}: what differs between token mixers cannot "
+            "be told there from what differs between models, their training or their size."
         )
 
 
@@ -164,8 +166,8 @@ def _pairs(study: CauseStudy, pairs: FamilyPairs) -> Iterator[str]:
         )
     if pairs.one_family is not None:
         yield (
-            f"Of {pairs.n_frequent:,} confusions with 5 errors or more, {len(pairs.one_family):,} are made by "
-            f"models with one token mixer alone; by chance there would be {pairs.by_chance:.1f}."
+            f"Of {pairs.n_frequent:,} confusions with {MIN_ERRORS} errors or more, {len(pairs.one_family):,} "
+            f"are made by models with one token mixer alone; by chance there would be {pairs.by_chance:.1f}."
         )
     yield from _of_the_talk(study)
 
@@ -175,11 +177,13 @@ def _of_the_talk(study: CauseStudy) -> Iterator[str]:
     true, taken = (find_class(name).index for name in _EXAMPLE)
     errors = study.errors
     n = int(((errors["label"] == true) & (errors["predicted"] == taken)).sum())
-    n_bottles = int((errors["label"] == true).sum())
-    yield (
-        f"The talk's example, {_EXAMPLE[0]} taken for {_EXAMPLE[1]}: {n:,} of {n_bottles:,} errors on a "
-        f"{_EXAMPLE[0]}, over {_count(len(study.runs), 'run')}."
-    )
+    if n_bottles := int((errors["label"] == true).sum()):
+        yield (
+            f"The talk's example, {_EXAMPLE[0]} taken for {_EXAMPLE[1]}: {n:,} of {n_bottles:,} errors on a "
+            f"{_EXAMPLE[0]}, over {_count(len(study.runs), 'run')}."
+        )
+    else:
+        yield f"The talk's example cannot be asked: no error here is on a {_EXAMPLE[0]}."
     dogs = errors[errors["predicted"] == find_class(_DOG).index]
     if len(dogs):
         n_size = int((dogs["cause"] == "size candidate").sum())
@@ -193,10 +197,11 @@ def _probes(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
     for one in probed:
         effect = one.attribution.any_dose
         low, high = effect.interval()
+        excess = f"{100 * effect.excess:+.1f} points ({_points((low, high))})"
         verdict = (
-            f"the excess of {100 * effect.excess:.1f} points ({_points((low, high))}) speaks for {one.kind}"
+            f"the excess of {excess} speaks for {_ASKED[one.kind]}"
             if low > 0
-            else f"no excess over the controls is shown ({100 * effect.excess:+.1f} points, {_points((low, high))})"
+            else f"no excess over the controls is shown, {excess}"
         )
         whose = "genuine errors" if one.of == ALL_PROBED else one.of.removesuffix(" probed")
         yield (
@@ -209,8 +214,8 @@ def _probes(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
 
 def _unknown(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
     yield (
-        f"The candidates ({_listed(CANDIDATES)}) are rules, not causes: they say where size, shape or surroundings "
-        "could be at work, not that a model looked at them."
+        f"The candidates ({_listed(CANDIDATES)}) are rules, not causes: they say where size, shape or "
+        "surroundings could be at work, not that a model looked at them."
     )
     yield "Sizes of things are estimates by class; how large a thing is in its photograph is not asked."
     n_models = len({run.name for run in study.runs})
@@ -218,13 +223,13 @@ def _unknown(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
         yield "With one model no pair can be a size or shape candidate: two models must make it."
     else:
         yield (
-            "A size or shape candidate is a pair that two of these models make, so that their shares depend on "
-            "which models are taken together."
+            "A size or shape candidate is a pair that two of these models make, so that their shares depend "
+            "on which models are taken together."
         )
     if not study.errors["real_labels"].notna().any():
         yield (
-            "None of these images has ReaL labels: acceptable labels, images without a valid label and "
-            "surroundings cannot be told, and count among the genuine errors."
+            "None of these images has ReaL labels: acceptable labels and images without a valid label cannot "
+            "be told, and count among the genuine errors."
         )
     missing = [run.name for run in study.runs if run.run not in {one.run for one in probed}]
     if missing:

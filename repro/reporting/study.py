@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from repro.analysis.causes import CAUSES
+from repro.analysis.family_pairs import MIN_ERRORS
 from repro.analysis.probed import Probed
 from repro.analysis.shares import Share
 from repro.analysis.study import ANY, GENUINE_CAUSES, Base, CauseDifference, CauseStudy, Scope
@@ -44,7 +45,7 @@ def shares_table(study: CauseStudy, scope: Scope) -> Table:
         for family in families
     ]
     return Table(
-        title=f"Causes, {'with' if scope is Scope.ALL else 'without'} acceptable labels: {scope}",
+        title=f"Causes of {scope}" + ("" if scope is Scope.GENUINE else ", with acceptable labels"),
         columns=(
             Column("Cause"),
             Column("Errors", "right"),
@@ -91,7 +92,8 @@ def differences_table(study: CauseStudy, scope: Scope) -> Table:
     ]
     left = len(found) - len(shown)
     return Table(
-        title=f"Two models on the same images, {'with' if scope is Scope.ALL else 'without'} acceptable labels",
+        title=f"Two models on the same images: {scope}"
+        + ("" if scope is Scope.GENUINE else ", with acceptable labels"),
         columns=(
             Column("Of"),
             Column("Cause"),
@@ -106,8 +108,8 @@ def differences_table(study: CauseStudy, scope: Scope) -> Table:
         ),
         groups=tuple(groups),
         notes=(
-            "Difference: of the rate of the first minus that of the second, with Newcombe's interval for paired "
-            f"proportions; p: McNemar's exact test, corrected for {len(found)} comparisons "
+            "Difference: of the rate of the first minus that of the second, with Newcombe's interval for "
+            f"paired proportions; p: McNemar's exact test, corrected for {len(found)} comparisons "
             "(Benjamini-Hochberg).",
             *([f"{left:,} more comparisons, of larger p, are in --format json."] if left else []),
         ),
@@ -166,8 +168,9 @@ def one_family_table(pairs: FamilyPairs, alone: pd.DataFrame) -> Table:
         columns=_PAIR_COLUMNS,
         groups=tuple(groups),
         notes=(
-            f"{len(alone):,} of the {pairs.n_frequent:,} pairs of 5 errors or more; {pairs.by_chance:.1f} would "
-            "be, if each error fell to a token mixer as all errors do. No single pair was tested.",
+            f"{len(alone):,} of the {pairs.n_frequent:,} pairs of {MIN_ERRORS} errors or more; "
+            f"{pairs.by_chance:.1f} would be, if each error fell to a token mixer as all errors do. "
+            "No single pair was tested.",
         ),
         grouped_by="Token mixer",
     )
@@ -202,10 +205,11 @@ def published_table(study: CauseStudy, models: dict[str, str]) -> Table | None:
     for run in study.runs:
         if (theirs := published.get(models[run.run])) is None:
             continue
-        ours = [(cause, f"{s.n:,}", f"{100 * s.fraction:.1f}") for cause, s in run.shares[Scope.ALL].items()]
+        shares, n_errors = run.shares[Scope.ALL], run.n_errors[Scope.ALL]
+        ours = [(cause, f"{share.n:,}", f"{100 * share.fraction:.1f}") for cause, share in shares.items()]
         groups.append(
             Group(
-                f"{run.name}, here: {run.n_errors[Scope.ALL]:,} errors in {study.n_images:,} images",
+                f"{run.name}, here: {n_errors:,} errors in {study.n_images:,} images",
                 tuple(ours),
             )
         )
@@ -219,8 +223,8 @@ def published_table(study: CauseStudy, models: dict[str, str]) -> Table | None:
         columns=(Column("Type"), Column("Errors", "right"), Column("Share (%)", "right")),
         groups=tuple(groups),
         notes=(
-            f"{SOURCE} sorted errors of {N_IMAGES:,} validation images by rules of their own, on other images "
-            "and with other types: the two lists stand beside each other and are not to be subtracted.",
+            f"{SOURCE} sorted errors of {N_IMAGES:,} validation images by rules of their own, on other "
+            "images and with other types: the two lists stand beside each other, and are never mixed.",
         ),
         grouped_by="Counted by",
     )

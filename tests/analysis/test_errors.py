@@ -203,7 +203,7 @@ def test_each_rule_fires_where_it_should() -> None:
                     (N["sunglass"], N["sunglasses"]),
                     (hare, zebra),
                     (airship, hammer),
-                    (tench, hammer),
+                    (tench, airship),
                 ],
                 [val(1), val(2), val(3), val(4), val(5), val(7)],
             )

@@ -51,6 +51,20 @@ def loopback_only() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def imported_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs with two models' published predictions of all 50,000 validation images."""
+    pytest.importorskip("imagenet_x", reason="the package imagenet-x has the labels")
+    from repro.exchange.importing import ImportRequest, import_predictions
+    from repro.specs import ModelSpec
+
+    folder = tmp_path_factory.mktemp("imported")
+    for model, token_mixer in (("ResNet50", "convolution"), ("ViT", "attention")):
+        file = shared_data / "predictions" / f"{model}.csv"
+        import_predictions(ImportRequest(file, ModelSpec(model, token_mixer), folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def counted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs with the counts of every network of the first paper; each costs a second."""
     from repro.catalogue.models import find_model

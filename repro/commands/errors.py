@@ -192,8 +192,9 @@ def _cause(text: str) -> str:
     begun = [cause for cause in CAUSES if text and cause.startswith(text)]
     if len(begun) == 1:
         return begun[0]
-    near = difflib.get_close_matches(text, CAUSES, n=1)
-    suggestion = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(CAUSES)}"
+    words = {word: cause for cause in CAUSES for word in (cause, cause.partition(" ")[0])}
+    near = difflib.get_close_matches(text, words, n=1)
+    suggestion = f"did you mean {words[near[0]]!r}?" if near else f"there are {', '.join(CAUSES)}"
     raise UsageError(f"unknown cause {text!r}; {suggestion}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from repro.analysis.causes import CAUSES, FINE_GRAINED, cause_shares
+from repro.analysis.causes import ACCEPTABLE, CAUSES, FINE_GRAINED, NO_LABEL, cause_shares
 from repro.catalogue.classes import load_classes
 from repro.reporting.paired import p_text
 from repro.reporting.table import Column, Group, Table
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 MAX_RUN_COLUMNS = 6
 """More runs than these have no columns of their own."""
 
-NO_REAL = "ReaL labels: none of these images has them, so no rule that asks them can fire."
+NO_REAL = (
+    f"ReaL labels: none of these images has them, so neither {ACCEPTABLE} nor {NO_LABEL} can be a cause; "
+    "what is known of two classes from ReaL's own images holds all the same."
+)
 
 
 def pairs_table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from repro.analysis.causes import CONTEXT, SHAPE, SIZE
 from repro.analysis.family_pairs import MIN_ERRORS, FamilyPairs
 from repro.analysis.probed import ALL_PROBED, Probed
 from repro.analysis.study import (
@@ -34,6 +35,7 @@ _BASES = {Base.IMAGES: "Of all images", Base.BOTH_WRONG: "Of the images that bot
 def summarise(study: CauseStudy, pairs: FamilyPairs, probed: Sequence[Probed]) -> dict[str, list[str]]:
     """Sentences under their headings, in reading order."""
     found = {
+        "In short": list(_in_short(study, probed)),
         "What the errors are": list(_shares(study)),
         "Do models differ?": list(_differences(study, Scope.GENUINE)),
         "With acceptable labels": list(_differences(study, Scope.ALL)),
@@ -44,12 +46,47 @@ def summarise(study: CauseStudy, pairs: FamilyPairs, probed: Sequence[Probed]) -
     return {heading: sentences for heading, sentences in found.items() if sentences}
 
 
+def _in_short(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
+    """What the talk says of shape, size and surroundings, and what became of it."""
+    for kind, cause in (("shape", SHAPE), ("size", SIZE), ("context", CONTEXT)):
+        said = [
+            f"{run.name} {100 * share.fraction:.1f} % ({share_interval(share)})"
+            for run in study.runs[:MOST_TOLD]
+            if (share := run.shares[Scope.GENUINE].get(cause))
+        ]
+        more = f" and {len(study.runs) - MOST_TOLD} more runs" if len(study.runs) > MOST_TOLD else ""
+        yield (
+            f"{_ASKED[kind].capitalize()}: of the genuine errors, {cause}s are {', '.join(said)}{more}; "
+            f"{_differs(study, cause)}{_tested(kind, probed)}."
+        )
+
+
+def _differs(study: CauseStudy, cause: str) -> str:
+    found = [one for one in study.differences if one.scope is Scope.GENUINE and one.cause == cause]
+    if not found:
+        return "there is no other model to differ from; "
+    if n := sum(one.shown for one in found):
+        return f"{n:,} of {_count(len(found), 'comparison')} between models show a difference; "
+    return f"no difference between models is shown in {_count(len(found), 'comparison')}; "
+
+
+def _tested(kind: str, probed: Sequence[Probed]) -> str:
+    """Whether probes found that it drives genuine errors."""
+    effects = [one.attribution.any_dose for one in probed if (one.kind, one.of) == (kind, ALL_PROBED)]
+    if not effects:
+        return "no probe was run, so whether it drives them is not known"
+    n = sum(effect.interval()[0] > 0 for effect in effects)
+    return f"probes show an excess over controls in {n} of {_count(len(effects), 'run')}"
+
+
 def _shares(study: CauseStudy) -> Iterator[str]:
-    n = study.n_images - study.n_no_label
-    yield (
-        f"{_count(len(study.runs), 'run')} of the same {study.n_images:,} images; "
-        f"{study.n_no_label:,} of these have no valid label, so genuine errors are counted over {n:,}."
-    )
+    n_runs, n = len(study.runs), study.n_images - study.n_no_label
+    counted = f"{_count(n_runs, 'run')} of {'the same ' if n_runs > 1 else ''}{study.n_images:,} images"
+    if study.n_no_label:
+        counted += (
+            f"; {study.n_no_label:,} of these have no valid label, so genuine errors are counted over {n:,}"
+        )
+    yield f"{counted}."
     for run in study.runs[:MOST_TOLD]:
         yield _of_run(run)
     if len(study.runs) > MOST_TOLD:
@@ -111,16 +148,22 @@ def _shown(one: CauseDifference, first: str, second: str) -> str:
 
 
 def _not_shown(alike: Sequence[CauseDifference], first: str, second: str, n_comparisons: int) -> str:
-    told = "; ".join(
-        f"{one.cause} {100 * (one.rates[0] - one.rates[1]):+.2f} points ({_points(one.interval)} by itself)"
-        for one in alike
-    )
+    told = "; ".join(_told(one) for one in alike)
     bound = max(abs(end) for one in alike for end in one.joint)
     return (
         f"no difference between {first} and {second} is shown in: {told}. A difference of more than "
         f"{_up(bound)} points in {'it' if len(alike) == 1 else 'any of these'} is excluded "
         f"(95 % for all {n_comparisons} comparisons at once)."
     )
+
+
+def _told(one: CauseDifference) -> str:
+    """With acceptable labels the table alone has the figures: the sentence would be too long."""
+    cause = one.cause if one.cause != ANY else _cause(one)
+    if one.scope is Scope.ALL:
+        return cause
+    first, second = one.rates
+    return f"{cause} {100 * (first - second):+.2f} points ({_points(one.interval)} by itself)"
 
 
 def _of_many(found: Sequence[CauseDifference], n_pairs: int) -> Iterator[str]:

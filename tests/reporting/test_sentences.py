@@ -1,0 +1,135 @@
+"""The study in sentences: their figures are those of an independent recount, and they can say nothing differs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from repro.analysis.causes import CAUSES
+from repro.analysis.family_pairs import FamilyPairs
+from repro.analysis.study import EXCUSED, CauseStudy, study_causes
+from repro.reporting.prose import sentences_as
+from repro.reporting.sentences import summarise
+from repro.reporting.study import published_table
+from tests.analysis.caused import MIXERS, NAMES, alike, differing, errors_of, images
+
+
+def pairs_of(study: CauseStudy) -> FamilyPairs:
+    none = pd.DataFrame({"count": []})
+    return FamilyPairs(none, None, 1, 1, 0.0, len(study.errors))
+
+
+def told(study: CauseStudy) -> dict[str, list[str]]:
+    return summarise(study, pairs_of(study), [])
+
+
+def test_models_that_do_not_differ_are_said_not_to_and_by_how_much_at_most() -> None:
+    study = alike()
+    every, both = told(study)["Do models differ?"][:2]
+    assert every.startswith(
+        "Of all images (400): no difference between conv_net and attention_net is shown in: "
+    )
+    assert "size candidate +0.00 points" in every
+    bounds = [
+        max(abs(end) for one in study.differences if one.scope == "genuine errors" and one.base == base
+            for end in one.joint)
+        for base in ("of all images", "of images both get wrong")
+    ]  # fmt: skip
+    for sentence, bound in zip((every, both), bounds, strict=True):
+        stated = float(re.search(r"more than ([\d.]+) points in any of these is excluded", sentence)[1])
+        assert 0 <= stated - 100 * bound < 0.01
+    assert "more often" not in str(told(study))
+    for sentence in told(study)["In short"][:2]:
+        assert "no difference between models is shown in 2 comparisons" in sentence
+
+
+def test_models_that_differ_are_said_to_with_figure_interval_and_p() -> None:
+    sentences = told(differing())["Do models differ?"]
+    (size,) = [one for one in sentences if "cause size candidate more often" in one]
+    assert size.startswith(
+        "Of all images (390): conv_net makes errors of cause size candidate more often than "
+    )
+    assert "15.38 % against 1.28 %, 14.10 points more (+" in size
+    assert "In short" in told(differing())
+
+
+def test_it_says_what_is_not_known() -> None:
+    unknown = " ".join(told(differing())["What is not known"])
+    for words in (
+        "rules, not causes",
+        "estimates",
+        "No probe was run for conv_net and attention_net",
+        "ReaL",
+    ):
+        assert words in unknown
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(list(NAMES)), st.integers(0, 79), st.sampled_from(CAUSES)),
+        unique_by=lambda row: row[:2],
+        min_size=1,
+    )
+)
+def test_the_figures_are_those_of_a_recount(drawn: list[tuple[str, int, str]]) -> None:
+    rows = [(run, f"i{i:04d}", cause) for run, i, cause in drawn]
+    genuine = Counter((run, cause) for run, _, cause in rows if cause not in EXCUSED)
+    assume(genuine)
+    sentences = told(study_causes(errors_of(rows), images(80), set(), NAMES, MIXERS))["What the errors are"]
+    for run, name in NAMES.items():
+        n = sum(count for (of, _), count in genuine.items() if of == run)
+        n_all = sum(of == run for of, _, _ in rows)
+        (sentence,) = [one for one in sentences if one.startswith(name)]
+        if not n:
+            assert f"none of {n_all} errors is genuine" in sentence
+            continue
+        assert f"{n} of {n_all} errors are genuine" in sentence
+        stated = dict(re.findall(r"(fine-grained|\w+ candidate|unexplained) ([\d.]+) %", sentence))
+        assert stated == {
+            cause: f"{100 * genuine[run, cause] / n:.1f}" for cause in CAUSES if cause not in EXCUSED
+        }
+
+
+def test_many_models_are_summed_up() -> None:
+    names = {f"r{i}": f"net{i}" for i in range(5)}
+    rows = [(run, image, "unexplained") for run in names for image in images(30)]
+    mixers = {run: "pooling" if run < "r2" else "attention" for run in names}
+    sentences = told(study_causes(errors_of(rows), images(60), set(), names, mixers))["Do models differ?"]
+    assert sentences[0].startswith("10 pairs of models, 110 comparisons: 0 show a difference")
+    assert "between models of different token mixers: 0 of 36 show one." in sentences[1]
+    assert "between models of the same token mixer: 0 of 24 show one." in sentences[2]
+    assert sentences[-1].startswith("No difference is shown between any two")
+
+
+@pytest.mark.parametrize(
+    ("form", "escaped"),
+    [
+        ("text", "<b>![x](y) \\u202e"),
+        ("markdown", "\\<b\\>\\!\\[x\\](y) \\\\u202e"),
+        ("html", "&lt;b&gt;![x](y) \\u202e"),
+        ("latex", "\\ensuremath{<}b\\ensuremath{>}![x](y) \\textbackslash{}u202e"),
+    ],
+)
+def test_names_stand_literally_in_every_form(form: str, escaped: str) -> None:
+    shown = sentences_as(form, {"Heading": ["<b>![x](y) \u202e is a model."]})
+    assert escaped in shown
+    assert "\u202e" not in shown
+
+
+def test_others_counts_stand_beside_ours_never_mixed() -> None:
+    study = differing()
+    assert published_table(study, {"a-run": "ResNet50", "b-run": "ViT"}) is None
+    table = published_table(study, {"a-run": "deit_s", "b-run": "ViT"})
+    assert table is not None
+    assert [group.heading for group in table.groups] == [
+        "conv_net, here: 125 errors in 400 images",
+        "conv_net, Peychev et al. 2023: 3,151 errors in 18,692 images",
+    ]
+    assert ("model failure", "868", f"{100 * 868 / 3151:.1f}") in table.groups[1].rows
+    assert "never mixed" in table.notes[0]

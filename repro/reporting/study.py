@@ -265,7 +265,7 @@ def study_probes_table(study: CauseStudy, probed: Sequence[Probed]) -> Table:
         groups=(Group("", tuple(rows)),),
         notes=(
             "By any dose that counts. A control is a right answer of like confidence; only the excess over "
-            "controls speaks for a cause.",
+            "controls speaks for a cause. Candidates are held against the controls of all errors probed.",
         ),
     )
 

@@ -49,7 +49,7 @@ def photograph(root: Path) -> list[str]:
 def write_run(
     runs: Path, root: Path, model: str, wrong: Sequence[bool], *, base: str = "poolformer_s12"
 ) -> RunRecord:
-    """A run of all photographs under `root`, those marked `wrong` taken for lipsticks, each a bit less sure."""
+    """A run of all photographs under `root`, those `wrong` taken for lipsticks, each a bit less sure."""
     files = sorted(root.glob("*/*.JPEG"), key=lambda path: path.stem)
     rows = []
     for i, (path, is_wrong) in enumerate(zip(files, wrong, strict=True)):

@@ -1,4 +1,4 @@
-"""The study in sentences: their figures are those of an independent recount, and they can say nothing differs."""
+"""The study in sentences: their figures are those of a recount, and they can say that nothing differs."""
 
 from __future__ import annotations
 

@@ -260,12 +260,11 @@ def _differences(
 
 def _present(errors: pd.DataFrame, images: Sequence[str], scope: Scope) -> dict[str, Mask]:
     """By cause, in which of the images a run has an error of it."""
-    cause_of = dict(zip(errors["image_id"], errors["cause"], strict=True))
-    causes = [cause_of.get(image_id, "") for image_id in images]
     import numpy as np
 
-    found = {cause: np.array([one == cause for one in causes], dtype=bool) for cause in causes_of(scope)}
-    return {ANY: np.array([one != "" for one in causes], dtype=bool), **found}
+    cause_of = dict(zip(errors["image_id"], errors["cause"], strict=True))
+    causes = np.array([cause_of.get(image_id, "") for image_id in images])
+    return {ANY: causes != "", **{cause: causes == cause for cause in causes_of(scope)}}
 
 
 def _paired(

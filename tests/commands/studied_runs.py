@@ -76,7 +76,7 @@ def write_run(
         run_id=f"run-{fingerprint[:8]}",
         fingerprint=fingerprint,
         model=replace(record.model, name=model, label=model),
-        dataset=replace(record.dataset, name="photographs", root=str(root)),
+        dataset=replace(record.dataset, name="<b>photographs", root=str(root)),
         arguments=(),
     )
     RunFolder(runs / record.run_id, fingerprint).finish(pa.Table.from_pylist(rows, SCHEMA), record)

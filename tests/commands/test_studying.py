@@ -106,7 +106,7 @@ def test_the_page_stands_alone_and_shows_hostile_names_literally(written: Path) 
     policies = [a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
     assert policies and str(policies[0]).startswith("default-src 'none'; img-src data:;")
     shown = "\n".join(page.texts)
-    assert HOSTILE in shown and FORMULA in shown
+    assert HOSTILE in shown and FORMULA in shown and "images of <b>photographs" in shown
     for name in PAYLOADS:
         assert name.replace("\u202e", "\\u202e") in shown
     assert "\u202e" not in text

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from repro.analysis.causes import CAUSES
 from repro.analysis.family_pairs import FamilyPairs
-from repro.analysis.study import EXCUSED, CauseStudy, study_causes
+from repro.analysis.study import EXCUSED, CauseStudy, Scope, study_causes
+from repro.reporting.cause_bars import draw_cause_bars
 from repro.reporting.prose import sentences_as
+from repro.reporting.report import inline_svg
 from repro.reporting.sentences import summarise
-from repro.reporting.study import published_table
+from repro.reporting.study import published_table, shares_table
 from tests.analysis.caused import MIXERS, NAMES, alike, differing, errors_of, images
 
 
@@ -133,3 +135,17 @@ def test_others_counts_stand_beside_ours_never_mixed() -> None:
     ]
     assert ("model failure", "868", f"{100 * 868 / 3151:.1f}") in table.groups[1].rows
     assert "never mixed" in table.notes[0]
+
+
+def test_a_run_whose_errors_are_all_excused_has_no_shares() -> None:
+    rows = [("a-run", "i0000", "acceptable label"), ("b-run", "i0001", "unexplained")]
+    study = study_causes(errors_of(rows), images(9), set(), NAMES, MIXERS)
+    table = shares_table(study, Scope.GENUINE)
+    assert [(group.heading, len(group.rows)) for group in table.groups] == [
+        ("conv_net (convolution): 0 genuine errors", 0),
+        ("attention_net (attention): 1 genuine errors", 5),
+    ]
+    assert "none of 1 errors is genuine" in told(study)["What the errors are"][1]
+    first, second = draw_cause_bars(study), draw_cause_bars(study)
+    assert first == second and first.count(b"<svg") == 1
+    assert "<metadata" in first.decode() and "<metadata" not in inline_svg(first)

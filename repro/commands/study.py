@@ -81,7 +81,7 @@ def _print(studied: Studied) -> None:
 
 def _text(studied: Studied, form: FormatWithJson) -> str:
     from repro.reporting.prose import sentences_as
-    from repro.reporting.study import study_json
+    from repro.reporting.study_json import study_json
     from repro.reporting.table import FORMATS
 
     if form is FormatWithJson.JSON:

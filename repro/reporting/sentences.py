@@ -96,7 +96,7 @@ def _shares(study: CauseStudy) -> Iterator[str]:
 def _of_run(run: StudiedRun) -> str:
     n, n_all = run.n_errors[Scope.GENUINE], run.n_errors[Scope.ALL]
     if not n:
-        return f"{run.name} ({run.token_mixer}): none of {n_all:,} errors is genuine."
+        return f"{run.name} ({run.token_mixer}): none of {_count(n_all, 'error')} is genuine."
     shares = run.shares[Scope.GENUINE]
     told = ", ".join(
         f"{cause} {100 * share.fraction:.1f} % ({share_interval(share)})" for cause, share in shares.items()

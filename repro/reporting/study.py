@@ -1,16 +1,14 @@
-"""The study of causes as tables and as JSON: by model and token mixer, differences, pairs, others' counts."""
+"""The study of causes as tables: by model and token mixer, differences, pairs, others' counts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from repro.analysis.causes import CAUSES
 from repro.analysis.family_pairs import MIN_ERRORS
 from repro.analysis.probed import Probed
 from repro.analysis.shares import Share
-from repro.analysis.study import ANY, GENUINE_CAUSES, Base, CauseDifference, CauseStudy, Scope
+from repro.analysis.study import ANY, Base, CauseDifference, CauseStudy, Scope
 from repro.catalogue.classes import class_name
 from repro.catalogue.error_types import N_IMAGES, SOURCE, load_error_types
 from repro.reporting.paired import p_text
@@ -65,7 +63,7 @@ def shares_table(study: CauseStudy, scope: Scope) -> Table:
 _GENUINE = "Genuine: not an acceptable label, not an image without a valid label, not of overlapping classes."
 
 
-def _share_rows(shares: Any) -> tuple[tuple[str, ...], ...]:
+def _share_rows(shares: Mapping[str, Share]) -> tuple[tuple[str, ...], ...]:
     return tuple(
         (cause, f"{share.n:,}", f"{100 * share.fraction:.1f}", share_interval(share))
         for cause, share in shares.items()
@@ -268,65 +266,3 @@ def study_probes_table(study: CauseStudy, probed: Sequence[Probed]) -> Table:
             "controls speaks for a cause. Candidates are held against the controls of all errors probed.",
         ),
     )
-
-
-def study_json(
-    study: CauseStudy, pairs: FamilyPairs, probed: Sequence[Probed], sentences: dict[str, list[str]]
-) -> dict[str, Any]:
-    """Counts as integers, shares and differences as fractions."""
-    return {
-        "n_images": study.n_images,
-        "n_without_valid_label": study.n_no_label,
-        "runs": [
-            {"run": r.run, "model": r.name, "token_mixer": r.token_mixer, **_shares_json(r)}
-            for r in study.runs
-        ],
-        "token_mixers": [
-            {"token_mixer": f.token_mixer, "runs": list(f.runs), **_shares_json(f)} for f in study.families
-        ],
-        "differences": [
-            asdict(one) | {"n": one.counts.n, "rates": list(one.rates), "shown": one.shown}
-            for one in study.differences
-        ],
-        "pairs": {
-            "n": pairs.n_pairs,
-            "every_run": _pairs_json(pairs.every_run),
-            "one_token_mixer": None if pairs.one_family is None else _pairs_json(pairs.one_family),
-            "by_chance": pairs.by_chance,
-        },
-        "probes": [
-            {
-                "run": one.run,
-                "kind": one.kind,
-                "of": one.of,
-                **asdict(one.attribution.any_dose),
-                "excess": one.attribution.any_dose.excess,
-                "interval": list(one.attribution.any_dose.interval()),
-            }
-            for one in probed
-        ],
-        "summary": sentences,
-        "causes": {"genuine": list(GENUINE_CAUSES), "all": list(CAUSES)},
-    }
-
-
-def _shares_json(of: Any) -> dict[str, Any]:
-    return {
-        str(scope): {
-            "n": of.n_errors[scope],
-            "causes": {cause: asdict(share) for cause, share in of.shares[scope].items()},
-        }
-        for scope in Scope
-    }
-
-
-def _pairs_json(pairs: pd.DataFrame) -> list[dict[str, Any]]:
-    kept = ["label", "predicted", "count", "main_cause", *(["token_mixer"] if "token_mixer" in pairs else [])]
-    return [
-        {
-            **{name: row[name] for name in kept},
-            "label_name": class_name(int(row["label"])),
-            "predicted_name": class_name(int(row["predicted"])),
-        }
-        for row in pairs[kept].to_dict("records")
-    ]

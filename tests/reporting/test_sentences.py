@@ -89,7 +89,7 @@ def test_the_figures_are_those_of_a_recount(drawn: list[tuple[str, int, str]]) -
         n_all = sum(of == run for of, _, _ in rows)
         (sentence,) = [one for one in sentences if one.startswith(name)]
         if not n:
-            assert f"none of {n_all} errors is genuine" in sentence
+            assert f"none of {n_all} error{'' if n_all == 1 else 's'} is genuine" in sentence
             continue
         assert f"{n} of {n_all} errors are genuine" in sentence
         stated = dict(re.findall(r"(fine-grained|\w+ candidate|unexplained) ([\d.]+) %", sentence))
@@ -145,7 +145,7 @@ def test_a_run_whose_errors_are_all_excused_has_no_shares() -> None:
         ("conv_net (convolution): 0 genuine errors", 0),
         ("attention_net (attention): 1 genuine errors", 5),
     ]
-    assert "none of 1 errors is genuine" in told(study)["What the errors are"][1]
+    assert "none of 1 error is genuine" in told(study)["What the errors are"][1]
     first, second = draw_cause_bars(study), draw_cause_bars(study)
     assert first == second and first.count(b"<svg") == 1
     assert "<metadata" in first.decode() and "<metadata" not in inline_svg(first)

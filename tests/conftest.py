@@ -87,6 +87,25 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.parent
 
 
+def import_published(file: Path, model: str, runs: Path, labels: Path | None = None) -> None:
+    """A run of the predictions in `file`."""
+    from repro.exchange.importing import ImportRequest, import_predictions
+    from repro.specs import ModelSpec
+
+    mixer = {"ResNet50": "convolution", "ViT": "attention"}.get(model, "unknown")
+    import_predictions(ImportRequest(file, ModelSpec(model, mixer, model), runs, labels))
+
+
+@pytest.fixture(scope="session")
+def published_runs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of the predictions that ImageNet-X publishes, of all 50,000 images of ImageNet val."""
+    pytest.importorskip("imagenet_x", reason="the package imagenet-x has the labels")
+    runs = tmp_path_factory.mktemp("published")
+    for model in ("ResNet50", "ViT"):
+        import_published(shared_data / "predictions" / f"{model}.csv", model, runs)
+    return runs
+
+
 @dataclass(frozen=True)
 class Demo:
     """What `repro demo` printed, stdout and stderr as they came, and the folder of its runs."""

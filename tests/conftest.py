@@ -22,6 +22,14 @@ settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
 
+SLOWEST = ("test_known_answers.py", "test_readme.py", "test_package.py")
+"""Files that begin first, so that at the end no core waits for another; the rest goes as it comes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in SLOWEST)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real photographs and predictions that lie beside the repository, never in it."""

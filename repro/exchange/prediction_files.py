@@ -108,7 +108,7 @@ def _read_arrays(path: Path, names: Path | None) -> Predictions:
     import numpy as np
 
     try:
-        loaded = np.load(path)  # which opens no pickle unless it is told to
+        loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             arrays = {"": loaded}
         else:

@@ -9,6 +9,7 @@ from repro.commands import (
     demo,
     difference,
     doctor,
+    errors,
     evaluate,
     exchange,
     explain,
@@ -31,6 +32,7 @@ app.command("claims")(claims.claims)
 app.command("verify")(verify.verify)
 app.command("compare")(compare.compare)
 app.command("explain-difference")(difference.explain_difference)
+app.command("errors")(errors.errors)
 app.command("explain")(explain.explain)
 app.command("probe")(explain.probe)
 app.command("models")(show.models)

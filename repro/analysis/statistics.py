@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from statistics import NormalDist
 
 from repro.exceptions import InvalidRun
-
-_Z = 1.959963984540054  # 95 %, both sides
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -27,7 +26,7 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Accuracy of a minus accuracy of b on the same images, its 95 % interval, McNemar's exact p."""
+    """Accuracy of a minus accuracy of b on the same images, its interval, McNemar's exact p."""
 
     difference: float
     low: float
@@ -35,7 +34,7 @@ class PairedDifference:
     p: float
 
 
-def paired_difference(n_only_a: int, n_only_b: int, n: int) -> PairedDifference:
+def paired_difference(n_only_a: int, n_only_b: int, n: int, confidence: float = 0.95) -> PairedDifference:
     """How two accuracies on the same `n` images differ, from the images that only one of them has right.
 
     The interval is Wald's with half an image added to each of the four cells of the table (Agresti and Min,
@@ -50,7 +49,8 @@ def paired_difference(n_only_a: int, n_only_b: int, n: int) -> PairedDifference:
         raise InvalidRun("no difference: no image was scored by both")
     discordant = n_only_a + n_only_b
     centre = (n_only_a - n_only_b) / (n + 2)
-    reach = _Z * sqrt(discordant + 1 - (n_only_a - n_only_b) ** 2 / (n + 2)) / (n + 2)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    reach = z * sqrt(discordant + 1 - (n_only_a - n_only_b) ** 2 / (n + 2)) / (n + 2)
     return PairedDifference(
         difference=(n_only_a - n_only_b) / n,
         low=max(centre - reach, -1.0),

@@ -11,8 +11,9 @@ PYTHON ?= python3
 demo: install
 	$(BIN)/repro demo
 
+# One thread a process: the tests share the cores among themselves.
 test: install lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 mutants: install
 	$(BIN)/python -m tests.proof.mutants

@@ -22,6 +22,14 @@ settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
 
+SLOWEST = ("test_known_answers.py", "test_readme.py", "test_package.py")
+"""Files that begin first, so that at the end no core waits for another; the rest goes as it comes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in SLOWEST)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real photographs and predictions that lie beside the repository, never in it."""
@@ -48,20 +56,6 @@ def loopback_only() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", checked)
         yield
-
-
-@pytest.fixture(scope="session")
-def imported_folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of runs with two models' published predictions of all 50,000 validation images."""
-    pytest.importorskip("imagenet_x", reason="the package imagenet-x has the labels")
-    from repro.exchange.importing import ImportRequest, import_predictions
-    from repro.specs import ModelSpec
-
-    folder = tmp_path_factory.mktemp("imported")
-    for model, token_mixer in (("ResNet50", "convolution"), ("ViT", "attention")):
-        file = shared_data / "predictions" / f"{model}.csv"
-        import_predictions(ImportRequest(file, ModelSpec(model, token_mixer), folder))
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +93,25 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ).stdout.strip()
     (Path(packages) / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     return python.parent
+
+
+def import_published(file: Path, model: str, runs: Path, labels: Path | None = None) -> None:
+    """A run of the predictions in `file`."""
+    from repro.exchange.importing import ImportRequest, import_predictions
+    from repro.specs import ModelSpec
+
+    mixer = {"ResNet50": "convolution", "ViT": "attention"}.get(model, "unknown")
+    import_predictions(ImportRequest(file, ModelSpec(model, mixer, model), runs, labels))
+
+
+@pytest.fixture(scope="session")
+def published_runs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of the predictions that ImageNet-X publishes, of all 50,000 images of ImageNet val."""
+    pytest.importorskip("imagenet_x", reason="the package imagenet-x has the labels")
+    runs = tmp_path_factory.mktemp("published")
+    for model in ("ResNet50", "ViT"):
+        import_published(shared_data / "predictions" / f"{model}.csv", model, runs)
+    return runs
 
 
 @dataclass(frozen=True)

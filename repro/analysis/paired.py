@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from repro.analysis.metrics import correct_images, scored_images
-from repro.analysis.statistics import wilson_interval
+from repro.analysis.statistics import PairedDifference, paired_difference
 from repro.exceptions import InvalidRun, UsageError
 
 
@@ -30,15 +28,13 @@ class PairedCounts:
         return self.both + self.only_first + self.only_second + self.neither
 
     @property
-    def difference(self) -> Fraction:
-        """Accuracy of the first minus that of the second.
+    def paired(self) -> PairedDifference:
+        """Accuracy of the first minus that of the second, with interval and p.
 
         Raises:
             InvalidRun: there are no images.
         """
-        if not self.n:
-            raise InvalidRun("no difference: the two have no scored image in common")
-        return Fraction(self.only_first - self.only_second, self.n)
+        return paired_difference(self.only_first, self.only_second, self.n)
 
     @property
     def agreement(self) -> Fraction:
@@ -100,52 +96,3 @@ def _refuse_differing(first: pa.Table, second: pa.Table, column: str) -> None:
         raise UsageError(
             f"runs of different images: {n:,} have another {column} in the other run ({image_id}, …)"
         )
-
-
-def difference_interval(counts: PairedCounts, confidence: float = 0.95) -> tuple[float, float]:
-    """Newcombe's hybrid score interval of a difference of paired proportions (Newcombe 1998b, method 10)."""
-    both, only_first, only_second, neither = (
-        counts.both,
-        counts.only_first,
-        counts.only_second,
-        counts.neither,
-    )
-    n = counts.n
-    difference = float(counts.difference)
-    p_first, p_second = (both + only_first) / n, (both + only_second) / n
-    low_first, high_first = wilson_interval(both + only_first, n, confidence)
-    low_second, high_second = wilson_interval(both + only_second, n, confidence)
-    phi = _correlation(both, only_first, only_second, neither)
-
-    def width(ours: float, theirs: float) -> float:
-        return math.sqrt(max(ours**2 - 2 * phi * ours * theirs + theirs**2, 0.0))
-
-    return (
-        difference - width(p_first - low_first, high_second - p_second),
-        difference + width(high_first - p_first, p_second - low_second),
-    )
-
-
-def _correlation(both: int, only_first: int, only_second: int, neither: int) -> float:
-    """The correlation of the two, its numerator corrected for continuity where it is positive."""
-    n = both + only_first + only_second + neither
-    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
-    if not margins:
-        return 0.0
-    product = both * neither - only_first * only_second
-    return (max(product - n / 2, 0.0) if product > 0 else product) / math.sqrt(margins)
-
-
-def mcnemar_p(counts: PairedCounts) -> float:
-    """McNemar's test (1947), exact and two-sided: do the images that only one gets right split evenly?"""
-    from scipy.stats import binomtest
-
-    discordant = counts.only_first + counts.only_second
-    return float(binomtest(counts.only_first, discordant).pvalue) if discordant else 1.0
-
-
-def corrected(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number, so that the share of false discoveries is held (BH 1995)."""
-    from scipy.stats import false_discovery_control
-
-    return [float(p) for p in false_discovery_control(list(p_values))] if p_values else []

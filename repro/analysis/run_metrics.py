@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from repro.analysis.calibration import CalibrationBin, calibration_bins, calibration_error, log_loss
 from repro.analysis.metrics import RealCount, accuracy, mean_class_accuracy, real_accuracy, scored_images
-from repro.analysis.paired import PairedCounts, corrected, count_paired, difference_interval, mcnemar_p
-from repro.analysis.statistics import wilson_interval
+from repro.analysis.paired import PairedCounts, count_paired
+from repro.analysis.statistics import PairedDifference, holm, wilson_interval
 from repro.doctor.real import load_real_labels
 from repro.exceptions import InvalidRun
 
@@ -38,13 +38,12 @@ class RunMetrics:
 
 @dataclass(frozen=True, slots=True)
 class PairComparison:
-    """Two runs, `first` minus `second`; `p_corrected` is corrected for the number of pairs compared."""
+    """Two runs, `first` minus `second`; `p_corrected` is Holm's over all the pairs compared."""
 
     first: str
     second: str
     counts: PairedCounts
-    interval: tuple[float, float]
-    p: float
+    paired: PairedDifference
     p_corrected: float
 
 
@@ -95,10 +94,9 @@ def compare_pairs(runs: Mapping[str, pa.Table], common: bool = False) -> Sequenc
     """
     pairs = list(combinations(runs, 2))
     counts = [count_paired(runs[first], runs[second], common) for first, second in pairs]
-    p_values = [mcnemar_p(c) for c in counts]
+    paired = [c.paired for c in counts]
+    p_values = holm([p.p for p in paired])
     return [
-        PairComparison(first, second, c, difference_interval(c), p, p_corrected)
-        for (first, second), c, p, p_corrected in zip(
-            pairs, counts, p_values, corrected(p_values), strict=True
-        )
+        PairComparison(first, second, c, difference, p)
+        for (first, second), c, difference, p in zip(pairs, counts, paired, p_values, strict=True)
     ]

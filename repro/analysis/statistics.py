@@ -1,6 +1,11 @@
-"""How sure a measured accuracy is."""
+"""How sure a measured accuracy is, and a difference of two."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 
 from repro.exceptions import InvalidRun
 
@@ -17,3 +22,49 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
         raise InvalidRun("no interval: no image was scored")
     interval = binomtest(correct, n).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """Accuracy of a minus accuracy of b on the same images, its interval, McNemar's exact p."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_difference(n_only_a: int, n_only_b: int, n: int, confidence: float = 0.95) -> PairedDifference:
+    """How two accuracies on the same `n` images differ, from the images that only one of them has right.
+
+    The interval is Wald's with half an image added to each of the four cells of the table (Agresti and Min,
+    Statistics in Medicine 24, 2005, section 3): right for few discordant images, and never empty.
+
+    Raises:
+        InvalidRun: `n` is 0.
+    """
+    from scipy.stats import binomtest
+
+    if n == 0:
+        raise InvalidRun("no difference: no image was scored by both")
+    discordant = n_only_a + n_only_b
+    centre = (n_only_a - n_only_b) / (n + 2)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    reach = z * sqrt(discordant + 1 - (n_only_a - n_only_b) ** 2 / (n + 2)) / (n + 2)
+    return PairedDifference(
+        difference=(n_only_a - n_only_b) / n,
+        low=max(centre - reach, -1.0),
+        high=min(centre + reach, 1.0),
+        p=float(binomtest(n_only_a, discordant).pvalue) if discordant else 1.0,
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values corrected for their number (Holm, Scandinavian Journal of Statistics 6, 1979)."""
+    import numpy as np
+
+    order = np.argsort(p_values, kind="stable")
+    steps = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
+    return [float(p) for p in corrected]

@@ -5,54 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import sqrt
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from repro.exceptions import InvalidRun
+from repro.analysis.statistics import PairedDifference, holm, paired_difference
 
 SIGNIFICANCE = 0.05
 
 NO_PREDICTION = -1
 """Stands for the class of an image whose logits are not finite: it is never right."""
-
-_Z = 1.959963984540054  # 95 %, both sides
-
-
-@dataclass(frozen=True, slots=True)
-class PairedDifference:
-    """Accuracy of a minus accuracy of b on the same images, its 95 % interval, McNemar's exact p."""
-
-    difference: float
-    low: float
-    high: float
-    p: float
-
-
-def paired_difference(n_only_a: int, n_only_b: int, n: int) -> PairedDifference:
-    """How two accuracies on the same `n` images differ, from the images that only one of them has right.
-
-    The interval is Wald's with half an image added to each of the four cells of the table (Agresti and Min,
-    Statistics in Medicine 24, 2005, section 3): right for few discordant images, and never empty.
-
-    Raises:
-        InvalidRun: `n` is 0.
-    """
-    from scipy.stats import binomtest
-
-    if n == 0:
-        raise InvalidRun("no difference: no image was scored by both")
-    discordant = n_only_a + n_only_b
-    centre = (n_only_a - n_only_b) / (n + 2)
-    reach = _Z * sqrt(discordant + 1 - (n_only_a - n_only_b) ** 2 / (n + 2)) / (n + 2)
-    return PairedDifference(
-        difference=(n_only_a - n_only_b) / n,
-        low=max(centre - reach, -1.0),
-        high=min(centre + reach, 1.0),
-        p=float(binomtest(n_only_a, discordant).pvalue) if discordant else 1.0,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +53,6 @@ def _effect(name: str, labels: NDArray[Any], own: NDArray[Any], classes: NDArray
     n_gained, n_lost = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
     paired = paired_difference(n_gained, n_lost, len(labels))
     return Effect(name, len(labels), int((own != classes).sum()), n_gained, n_lost, paired, paired.p)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p values corrected for their number (Holm, Scandinavian Journal of Statistics 6, 1979)."""
-    order = np.argsort(p_values, kind="stable")
-    steps = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
-    corrected = np.empty(len(order))
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
-    return [float(p) for p in corrected]
 
 
 class EffectVerdict(StrEnum):

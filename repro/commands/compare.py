@@ -63,6 +63,8 @@ def compare(
             pairs_table(pairs),
             *([bins_table(metrics)] if bins else []),
         ]
-        for table in tables:
+        for place, table in enumerate(tables):
+            if place:
+                typer.echo()
             write_table(table, Format(form))
     tell(f"next: repro errors {' '.join(records)}")

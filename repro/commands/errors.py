@@ -16,7 +16,7 @@ from repro.catalogue.hierarchy import load_hierarchy
 from repro.commands.class_pairs import find_pair
 from repro.commands.door import RunsOption, tell
 from repro.commands.explain import PairOption
-from repro.commands.run_choice import RunChoice, choose_runs
+from repro.commands.run_choice import ModelsOption, RunChoice, RunsArgument, choose_runs
 from repro.commands.show import Format, FormatWithJson, write_table
 from repro.exceptions import StorageError, Unavailable, UsageError
 from repro.results.runs import runs_folder
@@ -31,15 +31,8 @@ DEPTH = 8
 
 
 def errors(
-    run: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN...", help="From `repro runs`, or a path.  [default: all of the newest's images]"
-        ),
-    ] = None,
-    models: Annotated[
-        str | None, typer.Option(metavar="A,B", help="All runs of these models instead.")
-    ] = None,
+    run: RunsArgument = None,
+    models: ModelsOption = None,
     pair: PairOption = None,
     class_: Annotated[
         str | None, typer.Option("--class", metavar="NAME", help="Pairs with this class on either side.")

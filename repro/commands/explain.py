@@ -12,6 +12,7 @@ import typer
 
 from repro.commands.class_pairs import find_pair
 from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.commands.run_choice import ModelsOption, RunsArgument, choose_repeatable
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import UsageError
 from repro.results.runs import find_run, runs_folder
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from repro.explain.doses import Dose
     from repro.explain.opened import OpenRun
 
-RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN...", help="From `repro runs`, or a path.")]
 PairOption = Annotated[
     str | None, typer.Option(metavar="TRUE,PREDICTED", help="Only the errors of this pair of classes.")
 ]
@@ -51,7 +51,8 @@ BatchOption = Annotated[
 
 
 def explain(
-    run: RunsArgument,
+    run: RunsArgument = None,
+    models: ModelsOption = None,
     pair: PairOption = None,
     images: ImagesOption = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many images, most confident first.")] = 48,
@@ -83,7 +84,8 @@ def explain(
 
     folder = runs_folder(runs)
     explained, pointed = [], []
-    for text in run:
+    names = choose_repeatable(folder, run or [], models)
+    for text in names:
         opened = open_run(
             find_run(folder, text), data=data, labels=labels, device=device, batch_size=batch_size
         )
@@ -92,12 +94,13 @@ def explain(
         explained.append((opened, chosen, rows))
         pointed += _pointing(opened, rows, boxes) if boxes else []
     _show_maps(explained, method, pointed, out, form)
-    again = _again(run, runs)
+    again = _again(names, runs)
     tell(f"next: repro explain{again} --out overlays" if out is None else f"next: repro probe{again}")
 
 
 def probe(
-    run: RunsArgument,
+    run: RunsArgument = None,
+    models: ModelsOption = None,
     kind: Annotated[
         str | None, typer.Option(help="size, context or shape.  [default: all three]", show_default=False)
     ] = None,
@@ -134,7 +137,8 @@ def probe(
     doses = {name: find_doses(name) for name in (DOSES if kind is None else [kind])}
     found_boxes = load_boxes(boxes) if boxes else None
     folder = runs_folder(runs)
-    for text in run:
+    names = choose_repeatable(folder, run or [], models)
+    for text in names:
         opened = open_run(
             find_run(folder, text), data=data, labels=labels, device=device, batch_size=batch_size
         )
@@ -146,7 +150,7 @@ def probe(
             for name, of_kind in doses.items()
         }
         write_table(probes_table(opened.record, found), form)
-    tell(f"next: repro explain{_again(run, runs)} --out overlays")
+    tell(f"next: repro explain{_again(names, runs)} --out overlays")
 
 
 def _attributed(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import find_run, list_runs, read_record
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from repro.results.record import RunRecord
+
+RunsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN...", help="From `repro runs`, or a path.  [default: all of the newest's images]"
+    ),
+]
+ModelsOption = Annotated[
+    str | None, typer.Option(metavar="A,B", help="All runs of these models instead.", show_default=False)
+]
 
 COLUMNS = ["image_id", "path", "label", "status", "top5", "p_top5", "p_label", "rank"]
 """What the study of errors reads of a run."""
@@ -58,6 +70,24 @@ def choose_runs(folder: Path, names: Sequence[str], models: str | None) -> RunCh
     left_out |= {run: "of other images" for run in rows if run not in same}
     records = {record.run_id: record for record in valid if record.run_id in same}
     return RunChoice(records, {run: rows[run] for run in records}, left_out)
+
+
+def choose_repeatable(folder: Path, names: Sequence[str], models: str | None) -> list[str]:
+    """The runs whose images a verb shows to the network again: those named, else those made here.
+
+    Raises:
+        UsageError: there is none, or runs and models are both named.
+    """
+    if names and models is None:
+        return list(names)
+    records = choose_runs(folder, names, models).records
+    made_here = [run for run, record in records.items() if not record.imported]
+    if not made_here:
+        raise UsageError(
+            f"all runs were imported: there are no weights to repeat {next(iter(records))} by",
+            hint="repro eval",
+        )
+    return made_here
 
 
 def _named(folder: Path, names: Sequence[str]) -> RunChoice:

@@ -59,7 +59,7 @@ def verify(
     form: FormatOption = Format.TERMINAL,
     runs: RunsOption = None,
 ) -> None:
-    """Decide a claim about two models on as few images as it takes.
+    """Decide a claim about two models early.
 
     Images come in a random order until an always-valid confidence sequence decides which model is more
     accurate. That is about the claim; it is no estimate, and in no table of runs.

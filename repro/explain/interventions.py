@@ -95,8 +95,10 @@ def tiles_shuffled(scene: Scene, n: float) -> Crop:
 
 def texture_smoothed(scene: Scene, width: float) -> Crop:
     """Details narrower than `width`, a share of the crop's side, are gone; outlines stay sharp (median)."""
+    import cv2  # Pillow's median gives the same pixels, twenty times slower
+
     size = 2 * round(width * len(scene.crop) / 2) + 1
-    return np.asarray(Image.fromarray(scene.crop).filter(ImageFilter.MedianFilter(size)))
+    return np.asarray(cv2.medianBlur(np.ascontiguousarray(scene.crop), size))
 
 
 def outlines_only(scene: Scene, _dose: float) -> Crop:

@@ -7,6 +7,7 @@ probable the true class and the class once predicted are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,7 @@ class _Probing:
             self.layer = layer_name(run.network, layer or find_layer(run.record.model.timm_name))
             self.mapper = HeatMapper(run.network, self.layer)
         self.ranking = sorted(run.rows, key=seed_of)
+        self.place = {image_id: place for place, image_id in enumerate(self.ranking)}
 
     def run(self, image_ids: Sequence[str], watcher: Watcher) -> pa.Table:
         require_images(self.of, image_ids)
@@ -151,10 +153,10 @@ class _Probing:
         """Images of other classes, which the image alone decides."""
         if self.kind != "context":
             return []
-        label, start = self.of.rows[image_id]["label"], self.ranking.index(image_id)
-        around = [*self.ranking[start + 1 :], *self.ranking[:start]]
-        found = [other for other in around if self.of.rows[other]["label"] != label][:N_OTHERS]
-        return found or [image_id]
+        label, start = self.of.rows[image_id]["label"], self.place[image_id]
+        around = (self.ranking[(start + i) % len(self.ranking)] for i in range(1, len(self.ranking)))
+        others = (other for other in around if self.of.rows[other]["label"] != label)
+        return list(islice(others, N_OTHERS)) or [image_id]
 
     def _other_crop(self, image_id: str) -> np.ndarray[Any, Any]:
         crop: np.ndarray[Any, Any] = self.of.photograph(image_id).crop.permute(1, 2, 0).numpy()

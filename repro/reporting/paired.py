@@ -79,25 +79,25 @@ def pairs_table(pairs: Sequence[PairComparison]) -> Table:
         ),
         groups=(Group("", tuple(_pair_cells(pair, n_tests) for pair in pairs)),),
         notes=(
-            "Difference: Top-1 of the first minus that of the second, with Newcombe's interval for paired "
-            "proportions; p: McNemar's exact test"
-            + (f", corrected for {n_tests} comparisons (Benjamini-Hochberg)." if n_tests > 1 else "."),
+            "Difference: Top-1 of the first minus that of the second, with Agresti and Min's interval "
+            "for matched pairs; p: McNemar's exact test"
+            + (f", corrected for {n_tests} comparisons (Holm)." if n_tests > 1 else "."),
         ),
     )
 
 
 def _pair_cells(pair: PairComparison, n_tests: int) -> tuple[str, ...]:
-    counts, (low, high) = pair.counts, pair.interval
+    counts, paired = pair.counts, pair.paired
     return (
         pair.first,
         pair.second,
         f"{counts.n:,}",
-        _points(float(counts.difference)),
-        f"{_points(low)} to {_points(high)}",
+        _points(paired.difference),
+        f"{_points(paired.low)} to {_points(paired.high)}",
         f"{counts.only_first:,}",
         f"{counts.only_second:,}",
         _percent(counts.agreement),
-        p_text(pair.p),
+        p_text(paired.p),
         *((p_text(pair.p_corrected),) if n_tests > 1 else ()),
         finding(pair),
     )
@@ -107,7 +107,7 @@ def finding(pair: PairComparison) -> str:
     """`first is better`, or that the images do not show which is."""
     if pair.p_corrected >= SIGNIFICANT:
         return "no difference shown"
-    return "first is better" if pair.counts.difference > 0 else "second is better"
+    return "first is better" if pair.paired.difference > 0 else "second is better"
 
 
 def bins_table(metrics: Sequence[RunMetrics]) -> Table:
@@ -160,9 +160,7 @@ def comparison_json(metrics: Sequence[RunMetrics], pairs: Sequence[PairCompariso
                 "second": pair.second,
                 **asdict(pair.counts),
                 "n": pair.counts.n,
-                "difference": float(pair.counts.difference),
-                "interval": list(pair.interval),
-                "p": pair.p,
+                **asdict(pair.paired),
                 "p_corrected": pair.p_corrected,
                 "finding": finding(pair),
             }

@@ -10,15 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repro.analysis.statistics import holm, paired_difference
 from repro.analysis.variation_effects import (
     NO_PREDICTION,
     Effect,
     EffectVerdict,
     Gap,
-    holm,
     judge_effects,
     measure_effects,
-    paired_difference,
 )
 from repro.exceptions import InvalidRun
 

@@ -180,8 +180,8 @@ def test_runs_without_errors_or_probabilities_say_so(tmp_path: Path) -> None:
     assert values(invoke(tmp_path / "runs", "--format", "json"))["n_errors"] == 1
 
 
-def test_the_two_published_models(imported_folder: Path) -> None:
-    found = values(invoke(imported_folder, "--factors", "--format", "json", "--limit", "1"))
+def test_the_two_published_models(published_runs: Path) -> None:
+    found = values(invoke(published_runs, "--factors", "--format", "json", "--limit", "1"))
     assert found["n_errors"] == 50_000 - 38_065 + 50_000 - 39_003
     assert sum(found["causes"].values()) == found["n_errors"]
     assert len(found["factors"]) == 2

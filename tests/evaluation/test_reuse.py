@@ -163,7 +163,7 @@ def test_rows_of_another_environment_stay_where_they_are(
     request_: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after an upgrade of Pillow, halfway through."""
-    from repro.evaluation import evaluate as module
+    from repro.evaluation import image_pass as module
 
     evaluate(plan_evaluation(request_), Watcher())
     there = module.describe_environment()

@@ -129,7 +129,8 @@ def test_swapped_channels_are_named(tmp_path: Path) -> None:
 
 
 def test_wrong_weights_are_not_blamed_on_the_protocol(photos: Path, tmp_path: Path) -> None:
-    shuffled = {"palette": Oracle().state_dict()["palette"].roll(3, dims=0)}
+    tensors = Oracle().state_dict()
+    shuffled = {**tensors, "palette": tensors["palette"].roll(3, dims=0)}
     weights = tmp_path / "shuffled.safetensors"
     safetensors.torch.save_file(shuffled, weights)
     found = explained(run_with(request_for(tmp_path, photos, weights)))

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from repro.analysis.compare import compare_table
+from repro.analysis.measured import catalogue_counts
+from repro.analysis.verdict import Verdict
 from repro.catalogue.classes import load_classes
+from repro.catalogue.tables import find_table
 from repro.commands import app
 from repro.results.runs import list_runs
 from repro.results.store import read_rows
@@ -136,8 +140,8 @@ ARRAYS = {
     "too few rows": ({"logits": np.zeros((3, 1000))}, "logits has the shape (3, 1000); 4 names take (4, …)"),
     "foreign class": ({"top5": np.full((4, 5), 1000)}, "a class is none of 0 … 999"),
     "class twice": ({"top5": TWICE}, "a class stands twice: a.JPEG: [1, 1, 2, 3, 4]"),
-    "neither": ({"scores": np.zeros((4, 1000))}, "holds scores; it takes a csv"),
-    "both": ({"logits": np.zeros((4, 1000)), "top5": TWICE}, "holds logits, top5; it takes a csv"),
+    "neither": ({"scores": np.zeros((4, 1000))}, "holds names, scores; it takes a csv"),
+    "both": ({"logits": np.zeros((4, 1000)), "top5": TWICE}, "holds logits, names, top5; it takes a csv"),
 }
 
 
@@ -168,10 +172,11 @@ def test_a_name_is_the_catalogues_only_as_it_is_spelled_there(tmp_path: Path, la
         result = run_import(tmp_path, file, "--model", name)
         assert result.exit_code == 0, result.output
         assert found in {record.model.name for record in list_runs(tmp_path / "runs")}
-    compared = CliRunner().invoke(app, ["compare-table", "--format", "csv", "--runs", str(tmp_path / "runs")])
-    row = next(row for row in csv.DictReader(compared.stdout.splitlines()) if row["Model"] == "RSB-ResNet-50")
-    assert row["Verdict"] == "NOT COMPARABLE"
-    assert "imported predictions" in row["Note"]
+    records = list_runs(tmp_path / "runs")
+    compared = compare_table(find_table("paper"), records, catalogue_counts(), "authors")
+    row = next(row for row in compared.rows if row.model == "rsb_resnet50")
+    assert row.verdict is Verdict.NOT_COMPARABLE
+    assert "imported predictions" in row.reason
 
 
 def test_an_exported_run_comes_back_as_it_was(tmp_path: Path, labels: Path) -> None:

@@ -1,7 +1,8 @@
-"""Measures what the README promises: `make proof`, or `python -m tests.proof --short --only P7`.
+"""Measures what the README promises: `make proof`, or `python -m tests.proof --only P7 P14`.
 
 All of it takes the better part of an hour on two cores, and writes reports/proof.json and proof.md;
-`--short` and `--only` write nothing. `--readme` writes the README's block from proof.json.
+`--only` measures some promises anew and leaves the others as they were measured, each with its own commit;
+`--short` writes nothing. `--readme` writes the README's block from proof.json.
 """
 
 from __future__ import annotations
@@ -31,18 +32,21 @@ KEPT, BROKEN, MISSING, SKIPPED, NOT_YET = "kept", "broken", "check missing", "sk
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true", help="seconds instead of an hour; writes nothing")
-    parser.add_argument("--only", metavar="KEY", help="one promise (P1, P2 …); writes nothing")
+    parser.add_argument("--only", metavar="KEY", nargs="+", help="some promises (P1 P2 …), the others kept")
     parser.add_argument("--readme", action="store_true", help="write the README's block from proof.json")
     options = parser.parse_args()
     if options.readme:
         proof = json.loads(JSON.read_text(encoding="utf-8"))
         README.write_text(with_block(README.read_text(encoding="utf-8"), proof), encoding="utf-8")
         return 0
-    chosen = [promise for promise in PROMISES if options.only in (None, promise.key)]
-    if not chosen:
-        parser.error(f"no promise {options.only}; there are {', '.join(p.key for p in PROMISES)}")
+    keys = [promise.key for promise in PROMISES]
+    if unknown := set(options.only or ()) - set(keys):
+        parser.error(f"no promise {', '.join(sorted(unknown))}; there are {', '.join(keys)}")
+    chosen = [promise for promise in PROMISES if options.only is None or promise.key in options.only]
     proof = prove(chosen, short=options.short)
-    if not (options.short or options.only):
+    if not options.short:
+        if options.only and JSON.is_file():
+            proof = merged(json.loads(JSON.read_text(encoding="utf-8")), proof)
         JSON.parent.mkdir(exist_ok=True)
         JSON.write_text(json.dumps(proof, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         MARKDOWN.write_text(proof_markdown(proof), encoding="utf-8")
@@ -53,22 +57,34 @@ def main() -> int:
 def prove(promises: list[Promise], *, short: bool) -> dict[str, Any]:
     """What `proof.json` holds, told line by line on stderr while it is measured."""
     warnings.filterwarnings("ignore", message=".*`torch.jit")  # of timm's and fvcore's own modules
-    commit, dirty = _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no"))
-    started = time.monotonic()
-    measured = [_measure(promise, short=short) for promise in promises]
-    return {
+    at = {
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit,
-        "dirty": dirty,
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+    }
+    measured = [_measure(promise, short=short) | at for promise in promises]
+    return {
         "machine": f"{platform.machine()}, {platform.system()}",
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in ("torch", "timm", "pillow", "pyarrow")},
         },
         "budget": "short" if short else "full",
-        "seconds": round(time.monotonic() - started, 1),
         "promises": measured,
     }
+
+
+def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """`now`, with what it did not measure as it was measured `before`, in the promises' order.
+
+    Raises:
+        ValueError: the two are of different surroundings; then all has to be measured.
+    """
+    for key in ("machine", "versions", "budget"):
+        if before[key] != now[key]:
+            raise ValueError(f"{key} was {before[key]}, is {now[key]}: measure everything with `make proof`")
+    by_key = {promise["key"]: promise for promise in (*before["promises"], *now["promises"])}
+    return now | {"promises": [by_key[promise.key] for promise in PROMISES if promise.key in by_key]}
 
 
 def _measure(promise: Promise, *, short: bool) -> dict[str, Any]:

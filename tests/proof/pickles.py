@@ -42,4 +42,5 @@ def check() -> dict[str, int]:
 
 def _can_unpickle(call: ast.Call) -> bool:
     module, _, name = ast.unparse(call.func).rpartition(".")
-    return name in UNPICKLERS and module in MODULES
+    arrays_only = {k.arg: ast.unparse(k.value) for k in call.keywords}.get("allow_pickle") == "False"
+    return name in UNPICKLERS and module in MODULES and not arrays_only

@@ -13,17 +13,16 @@ Proof = Mapping[str, Any]
 def proof_markdown(proof: Proof) -> str:
     """`reports/proof.md`."""
     versions = ", ".join(f"{name} {version}" for name, version in proof["versions"].items())
-    dirty = " with changes that are not committed" if proof["dirty"] else ""
-    made = f"{proof['date']}, commit {proof['commit']}{dirty}"
+    seconds = sum(promise["seconds"] or 0 for promise in proof["promises"])
     lines = [
         "# Proof",
         "",
         "What the README promises, and the figure that proves it. Written by `make proof`; do not edit.",
         "",
-        f"{made}; {versions}; {_duration(proof['seconds'])} in all.",
+        f"{versions}; {_duration(seconds)} in all. A commit with a + had changes that were not committed.",
         "",
-        "| | Promise | Figure | Outcome | Time |",
-        "|---|---|---|---|---|",
+        "| | Promise | Figure | Outcome | Time | Measured |",
+        "|---|---|---|---|---|---|",
         *(_row(promise) for promise in proof["promises"]),
         "",
         _count(proof["promises"]),
@@ -34,7 +33,8 @@ def proof_markdown(proof: Proof) -> str:
 def _row(promise: Proof) -> str:
     seconds = "" if promise["seconds"] is None else _duration(promise["seconds"])
     outcome = promise["outcome"] + (f": {promise['why']}" if promise["why"] else "")
-    cells = (promise["key"], promise["sentence"], figure_of(promise), outcome, seconds)
+    at = f"{promise['date']}, {promise['commit'][:8]}{'+' if promise['dirty'] else ''}" if seconds else ""
+    cells = (promise["key"], promise["sentence"], figure_of(promise), outcome, seconds, at)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -8,19 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.proof.__main__ import JSON, MARKDOWN, README
+from tests.proof.__main__ import JSON, MARKDOWN, README, merged
 from tests.proof.mutants import CHECKOUT, load_mutants, why_stale
 from tests.proof.promises import PROMISES, Promise, why_broken
 from tests.proof.report import END, START, proof_markdown, readme_block, with_block
 
 PROOF: dict[str, Any] = {
-    "date": "2026-08-01",
-    "commit": "c" * 40,
-    "dirty": False,
     "machine": "x86_64, Linux",
     "versions": {"python": "3.11.7"},
     "budget": "full",
-    "seconds": 1800.0,
     "promises": [
         {
             "key": "P1",
@@ -31,6 +27,9 @@ PROOF: dict[str, Any] = {
             "figures": {"lost": 0, "kills": 1000},
             "budget": {"n": 1000},
             "seconds": 12.0,
+            "date": "2026-08-01",
+            "commit": "c" * 40,
+            "dirty": True,
         },
         {
             "key": "P9",
@@ -41,6 +40,9 @@ PROOF: dict[str, Any] = {
             "figures": {},
             "budget": {},
             "seconds": None,
+            "date": "2026-08-01",
+            "commit": "c" * 40,
+            "dirty": True,
         },
     ],
 }
@@ -91,13 +93,22 @@ def test_the_report_in_full() -> None:
     assert proof_markdown(PROOF) == (
         "# Proof\n\n"
         "What the README promises, and the figure that proves it. Written by `make proof`; do not edit.\n\n"
-        f"2026-08-01, commit {'c' * 40}; python 3.11.7; 30 min in all.\n\n"
-        "| | Promise | Figure | Outcome | Time |\n"
-        "|---|---|---|---|---|\n"
-        "| P1 | Nothing is lost. | 0 of 1,000 kills lost a row | kept | 12 s |\n"
-        "| P9 | The app is quiet. |  | not yet: the app |  |\n\n"
+        "python 3.11.7; 12 s in all. A commit with a + had changes that were not committed.\n\n"
+        "| | Promise | Figure | Outcome | Time | Measured |\n"
+        "|---|---|---|---|---|---|\n"
+        "| P1 | Nothing is lost. | 0 of 1,000 kills lost a row | kept | 12 s | 2026-08-01, cccccccc+ |\n"
+        "| P9 | The app is quiet. |  | not yet: the app |  |  |\n\n"
         "1 kept, 1 not yet.\n"
     )
+
+
+def test_what_is_measured_anew_takes_its_place_among_the_others() -> None:
+    first, last = PROMISES[0].key, PROMISES[-1].key
+    before = PROOF | {"promises": [{"key": first, "seconds": 1}, {"key": last, "seconds": 2}]}
+    now = PROOF | {"promises": [{"key": last, "seconds": 3}]}
+    assert [(p["key"], p["seconds"]) for p in merged(before, now)["promises"]] == [(first, 1), (last, 3)]
+    with pytest.raises(ValueError, match="versions was"):
+        merged(before | {"versions": {"python": "3.12.0"}}, now)
 
 
 def test_the_readmes_block() -> None:

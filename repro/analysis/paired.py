@@ -27,14 +27,13 @@ class PairedCounts:
     def n(self) -> int:
         return self.both + self.only_first + self.only_second + self.neither
 
-    @property
-    def paired(self) -> PairedDifference:
-        """Accuracy of the first minus that of the second, with interval and p.
+    def differ(self, confidence: float = 0.95) -> PairedDifference:
+        """Rate of the first minus that of the second, with interval and p.
 
         Raises:
             InvalidRun: there are no images.
         """
-        return paired_difference(self.only_first, self.only_second, self.n)
+        return paired_difference(self.only_first, self.only_second, self.n, confidence)
 
     @property
     def agreement(self) -> Fraction:

@@ -94,7 +94,7 @@ def compare_pairs(runs: Mapping[str, pa.Table], common: bool = False) -> Sequenc
     """
     pairs = list(combinations(runs, 2))
     counts = [count_paired(runs[first], runs[second], common) for first, second in pairs]
-    paired = [c.paired for c in counts]
+    paired = [c.differ() for c in counts]
     p_values = holm([p.p for p in paired])
     return [
         PairComparison(first, second, c, difference, p)

@@ -33,6 +33,10 @@ class PairedDifference:
     high: float
     p: float
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        return self.low, self.high
+
 
 def paired_difference(n_only_a: int, n_only_b: int, n: int, confidence: float = 0.95) -> PairedDifference:
     """How two accuracies on the same `n` images differ, from the images that only one of them has right.

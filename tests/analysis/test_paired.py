@@ -49,7 +49,7 @@ def test_counts_are_those_of_a_plain_loop_in_any_order_of_rows(pairs, random):
     assert counts.neither == sum(a != 0 != b for a, b in pairs)
     assert counts.n_agree == sum(a == b for a, b in pairs)  # rank r of label 0 predicts class -r
     assert counts.n == len(pairs)
-    assert counts.paired.difference == pytest.approx((counts.only_first - counts.only_second) / len(pairs))
+    assert counts.differ().difference == pytest.approx((counts.only_first - counts.only_second) / len(pairs))
 
 
 def test_a_run_beside_itself_differs_in_nothing():

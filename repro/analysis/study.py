@@ -25,8 +25,9 @@ from repro.analysis.causes import (
     SHAPE,
     SIZE,
 )
-from repro.analysis.paired import PairedCounts, corrected, difference_interval, mcnemar_p
+from repro.analysis.paired import PairedCounts
 from repro.analysis.shares import Share, pooled_share
+from repro.analysis.statistics import PairedDifference, holm, paired_difference
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.predictions import OK
 
@@ -240,9 +241,10 @@ def _differences(
         for first, second in combinations(of_run, 2)
         for base, cause, counts in _paired(present[first], present[second])
     ]
-    p_values = [mcnemar_p(counts) for *_, counts in compared]
-    for one, p, p_corrected in zip(compared, p_values, corrected(p_values), strict=True):
-        first, second, base, cause, counts = one
+    paired = [_difference(counts) for *_, counts in compared]
+    p_corrected = holm([one.p for one in paired])
+    for place, (first, second, base, cause, counts) in enumerate(compared):
+        joint = _difference(counts, 1 - SIGNIFICANT / len(compared))
         yield CauseDifference(
             first=first,
             second=second,
@@ -251,11 +253,15 @@ def _differences(
             base=base,
             cause=cause,
             counts=counts,
-            p=p,
-            p_corrected=p_corrected,
-            interval=difference_interval(counts),
-            joint=difference_interval(counts, 1 - SIGNIFICANT / len(compared)),
+            p=paired[place].p,
+            p_corrected=p_corrected[place],
+            interval=(paired[place].low, paired[place].high),
+            joint=(joint.low, joint.high),
         )
+
+
+def _difference(counts: PairedCounts, confidence: float = 0.95) -> PairedDifference:
+    return paired_difference(counts.only_first, counts.only_second, counts.n, confidence)
 
 
 def _present(errors: pd.DataFrame, images: Sequence[str], scope: Scope) -> dict[str, Mask]:

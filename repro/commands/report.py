@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.commands.door import RunsOption, tell
+from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.studied import Studied, name_runs, study_runs, study_tables
-from repro.commands.study import DepthOption, ModelsOption
+from repro.commands.study import DepthOption
 from repro.exceptions import StorageError, UsageError
 from repro.results.runs import runs_folder
 
@@ -22,12 +23,7 @@ N_PAIRS = 25
 
 
 def report(
-    run: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN...", help="From `repro runs`, or a path.  [default: all of the newest's images]"
-        ),
-    ] = None,
+    run: RunsArgument = None,
     models: ModelsOption = None,
     depth: DepthOption = 8,
     images: Annotated[int, typer.Option(min=1, help="Errors of each run in the gallery.")] = 24,

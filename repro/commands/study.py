@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.commands.door import RunsOption, tell
+from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.show import FormatWithJson
 from repro.commands.studied import Studied, study_runs, study_tables
 from repro.exceptions import StorageError, UsageError
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 QUESTIONS = ("shape-size",)
 
-ModelsOption = Annotated[
-    str | None, typer.Option(metavar="A,B", help="All runs of these models instead.", show_default=False)
-]
 DepthOption = Annotated[
     int, typer.Option(min=1, max=20, help="From which common ancestor on a pair is fine-grained.")
 ]
@@ -31,12 +29,7 @@ DepthOption = Annotated[
 
 def study(
     question: Annotated[str, typer.Argument(metavar="shape-size", help="What is asked.")],
-    run: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN...", help="From `repro runs`, or a path.  [default: all of the newest's images]"
-        ),
-    ] = None,
+    run: RunsArgument = None,
     models: ModelsOption = None,
     depth: DepthOption = 8,
     form: Annotated[

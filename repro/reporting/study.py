@@ -106,9 +106,8 @@ def differences_table(study: CauseStudy, scope: Scope) -> Table:
         ),
         groups=tuple(groups),
         notes=(
-            "Difference: of the rate of the first minus that of the second, with Newcombe's interval for "
-            f"paired proportions; p: McNemar's exact test, corrected for {len(found)} comparisons "
-            "(Benjamini-Hochberg).",
+            "Difference: of the rate of the first minus that of the second, with Agresti and Min's interval "
+            f"for matched pairs; p: McNemar's exact test, corrected for {len(found)} comparisons (Holm).",
             *([f"{left:,} more comparisons, of larger p, are in --format json."] if left else []),
         ),
         grouped_by="Models",

@@ -52,8 +52,7 @@ def test_p_values_are_corrected_for_all_comparisons_of_their_scope() -> None:
         found = [one for one in differing().differences if one.scope is scope]
         p = np.array([one.p for one in found])
         order = np.argsort(p)
-        stepped = p[order] * len(p) / np.arange(1, len(p) + 1)
-        by_hand = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1)
+        by_hand = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
         assert [found[i].p_corrected for i in order] == pytest.approx(by_hand)
 
 

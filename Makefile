@@ -13,7 +13,7 @@ demo: install
 
 # One thread a process: the tests share the cores among themselves.
 test: install lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 mutants: install
 	$(BIN)/python -m tests.proof.mutants

@@ -27,7 +27,7 @@ from repro.analysis.causes import (
 )
 from repro.analysis.paired import PairedCounts
 from repro.analysis.shares import Share, pooled_share
-from repro.analysis.statistics import PairedDifference, holm, paired_difference
+from repro.analysis.statistics import holm
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.predictions import OK
 
@@ -241,10 +241,10 @@ def _differences(
         for first, second in combinations(of_run, 2)
         for base, cause, counts in _paired(present[first], present[second])
     ]
-    paired = [_difference(counts) for *_, counts in compared]
+    paired = [counts.differ() for *_, counts in compared]
     p_corrected = holm([one.p for one in paired])
     for place, (first, second, base, cause, counts) in enumerate(compared):
-        joint = _difference(counts, 1 - SIGNIFICANT / len(compared))
+        joint = counts.differ(1 - SIGNIFICANT / len(compared))
         yield CauseDifference(
             first=first,
             second=second,
@@ -255,13 +255,9 @@ def _differences(
             counts=counts,
             p=paired[place].p,
             p_corrected=p_corrected[place],
-            interval=(paired[place].low, paired[place].high),
-            joint=(joint.low, joint.high),
+            interval=paired[place].interval,
+            joint=joint.interval,
         )
-
-
-def _difference(counts: PairedCounts, confidence: float = 0.95) -> PairedDifference:
-    return paired_difference(counts.only_first, counts.only_second, counts.n, confidence)
 
 
 def _present(errors: pd.DataFrame, images: Sequence[str], scope: Scope) -> dict[str, Mask]:

@@ -110,7 +110,7 @@ def open_run(
             f"{record.run_id} lacks what names an image or its best classes: it was not made here"
         )
     numerics = set_numerics(device, batch_size, None)
-    dataset = open_dataset(data or Path(record.dataset.root), labels or _labels_passed(record))
+    dataset = open_dataset(data or Path(record.dataset.root), labels or record.labels_passed)
     spec, weights = _locate(record)
     return OpenRun(
         folder=folder,
@@ -121,17 +121,6 @@ def open_run(
         network=build_network(spec, weights).to(numerics.device),
         numerics=numerics,
     )
-
-
-def _labels_passed(record: RunRecord) -> Path | None:
-    """The `--labels` of the evaluation: images in one folder have no others."""
-    arguments = record.arguments
-    for i, argument in enumerate(arguments):
-        if argument == "--labels" and i + 1 < len(arguments):
-            return Path(arguments[i + 1])
-        if argument.startswith("--labels="):
-            return Path(argument.removeprefix("--labels="))
-    return None
 
 
 def _locate(record: RunRecord) -> tuple[ModelSpec, LocatedWeights]:

@@ -85,7 +85,7 @@ class _Source:
 
     def __init__(self, folder: Path, record: RunRecord, image_ids: Sequence[str]) -> None:
         self.record = record
-        self.dataset: Dataset = open_dataset(Path(record.dataset.root), _labels_passed(record))
+        self.dataset: Dataset = open_dataset(Path(record.dataset.root), record.labels_passed)
         self.samples = {sample.image_id: sample for sample in self.dataset.samples}
         rows = read_rows(folder, record, ["image_id", "sha256"])
         self.sha256 = dict(zip(rows["image_id"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
@@ -152,17 +152,6 @@ def _picture(
 
 def _probability(p: float) -> str:
     return "" if np.isnan(p) else f"{p:.3f}"
-
-
-def _labels_passed(record: RunRecord) -> Path | None:
-    """The `--labels` of the evaluation: images in one folder have no others."""
-    arguments = record.arguments
-    for i, argument in enumerate(arguments):
-        if argument == "--labels" and i + 1 < len(arguments):
-            return Path(arguments[i + 1])
-        if argument.startswith("--labels="):
-            return Path(argument.removeprefix("--labels="))
-    return None
 
 
 def gallery_table(galleries: Sequence[Gallery], limit: int) -> Table:

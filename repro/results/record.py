@@ -143,6 +143,16 @@ class RunRecord:
         return self.model.weights.origin == IMPORTED
 
     @property
+    def labels_passed(self) -> Path | None:
+        """The `--labels` of the evaluation: images in one folder have no others."""
+        for i, argument in enumerate(self.arguments):
+            if argument == "--labels" and i + 1 < len(self.arguments):
+                return Path(self.arguments[i + 1])
+            if argument.startswith("--labels="):
+                return Path(argument.removeprefix("--labels="))
+        return None
+
+    @property
     def known_protocol(self) -> Protocol:
         """The protocol that the run was made under.
 

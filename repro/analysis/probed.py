@@ -62,6 +62,32 @@ def attribute_probes(
                 yield Probed(run, kind, of, found)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The dose that turned an error right, and the true class's probability before and with it."""
+
+    intervention: str
+    dose: float
+    p_before: float
+    p_with: float
+
+
+def find_turns(rows: pa.Table, attribution: Attribution) -> dict[str, Turn]:
+    """By driven error, the first of the doses that count which turned it right (weaker ones come first)."""
+    p_label: dict[str, float] = {}
+    turned: dict[str, dict[Key, float]] = {image_id: {} for image_id in attribution.driven}
+    for row in rows.to_pylist():
+        if row["intervention"] == AS_IT_IS:
+            p_label[row["image_id"]] = row["p_label"]
+        elif row["image_id"] in turned and row["top1"] == row["label"]:
+            turned[row["image_id"]][row["intervention"], row["dose"]] = row["p_label"]
+    found = {}
+    for image_id, by_dose in turned.items():
+        key = next(key for key in attribution.counted if key in by_dose)
+        found[image_id] = Turn(*key, p_label[image_id], by_dose[key])
+    return found
+
+
 def _controls(rows: pa.Table) -> list[str]:
     """The images that were right when they were scored."""
     as_it_is = rows.filter(pc.equal(rows["intervention"], AS_IT_IS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,9 @@ from repro.exceptions import StorageError, UsageError
 from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from repro.reporting.gallery import Gallery
     from repro.reporting.report import Part, Report
     from repro.results.record import RunRecord
 
@@ -80,13 +84,29 @@ def _build(studied: Studied, folder: Path, limit: int) -> Report:
         for run, record in studied.choice.records.items()
     ]
     records = list(studied.choice.records.values())
+    turned = _turned(studied, genuine, names)
     return Report(
         title=f"Errors of {', '.join(names[record.run_id] for record in records)}",
         about=_about(studied, records),
         parts=tuple(_parts(studied, folder)),
         galleries=tuple(galleries),
         limit=limit,
+        turned=tuple(turned),
     )
+
+
+def _turned(studied: Studied, genuine: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Gallery]:
+    """One gallery a run and kind of probe that turned any of its genuine errors right."""
+    from repro.analysis.probed import ALL_PROBED, find_turns
+    from repro.reporting.gallery import build_turned_gallery
+    from repro.results.probes import load_probes
+
+    for probed in studied.probed:
+        if probed.of != ALL_PROBED or not probed.attribution.driven:
+            continue
+        folder, record = studied.folders[probed.run], studied.choice.records[probed.run]
+        turns = find_turns(load_probes(folder)[probed.kind], probed.attribution)
+        yield build_turned_gallery(folder, record, f"{names[probed.run]}: {probed.kind}", genuine, turns)
 
 
 def _about(studied: Studied, records: list[RunRecord]) -> str:

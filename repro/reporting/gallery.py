@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
+    from repro.analysis.probed import Turn
+
 LONG_SIDE_PX = 200
 
 _QUALITY = 82
@@ -36,6 +38,15 @@ _OPACITY = 0.55
 RULE = (
     "Chosen by rule, not by hand: of each run its genuine errors, those made with the highest probability "
     "first, images of equal probability by their id; at most {limit} of each run."
+)
+
+
+N_TURNED = 6
+
+TURNED_RULE = (
+    f"Chosen by rule, not by hand: of each run's genuine errors that a dose which counts turned right, those "
+    f"made with the highest probability first, at most {N_TURNED} for each kind of probe. A case shows what "
+    "can happen, not why: how often the same doses turn right answers wrong stands in the table of probes."
 )
 
 
@@ -53,6 +64,7 @@ class Picture:
     thumbnail: str
     overlay: str
     missing: str
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,21 @@ def build_gallery(folder: Path, record: RunRecord, name: str, genuine: pd.DataFr
         note = f"No image can be shown: {reason}"
         return Gallery(name, tuple(_picture(error, missing="not there") for error in errors), note)
     return Gallery(name, tuple(source.picture(error) for error in errors), "")
+
+
+def build_turned_gallery(
+    folder: Path, record: RunRecord, name: str, genuine: pd.DataFrame, turns: Mapping[str, Turn]
+) -> Gallery:
+    """The most confident of the run's genuine errors that a probe turned right, each with its dose."""
+    shown = build_gallery(folder, record, name, genuine[genuine["image_id"].isin(turns)], N_TURNED)
+    return replace(
+        shown, pictures=tuple(replace(p, remark=_remark(turns[p.image_id])) for p in shown.pictures)
+    )
+
+
+def _remark(turn: Turn) -> str:
+    dose = f"{turn.intervention} {turn.dose:.3g}"
+    return f"right with: {dose}; p (true) {turn.p_before:.3f} → {turn.p_with:.3f}"
 
 
 class _Source:
@@ -154,10 +181,10 @@ def _probability(p: float) -> str:
     return "" if np.isnan(p) else f"{p:.3f}"
 
 
-def gallery_table(galleries: Sequence[Gallery], limit: int) -> Table:
+def gallery_table(title: str, galleries: Sequence[Gallery], rule: str) -> Table:
     """The same errors in words, one group a run."""
     return Table(
-        title="The most confident genuine errors",
+        title=title,
         columns=(
             Column("Image"),
             Column("True class"),
@@ -166,10 +193,11 @@ def gallery_table(galleries: Sequence[Gallery], limit: int) -> Table:
             Column("p (true)", "right"),
             Column("Cause"),
             Column("Picture"),
+            Column("Remark"),
         ),
         groups=tuple(Group(gallery.name, tuple(map(_cells, gallery.pictures))) for gallery in galleries),
         notes=(
-            RULE.format(limit=limit),
+            rule,
             *(f"{gallery.name}: {gallery.note}" for gallery in galleries if gallery.note),
         ),
         grouped_by="Model",
@@ -186,4 +214,5 @@ def _cells(picture: Picture) -> tuple[str, ...]:
         picture.p_true,
         picture.cause,
         shown,
+        picture.remark,
     )

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from repro.analysis.claim_verdict import ClaimVerdict
 from repro.analysis.ledger import Ledger
-from repro.reporting.gallery import RULE, Gallery, gallery_table
+from repro.reporting.gallery import RULE, TURNED_RULE, Gallery, gallery_table
 from repro.reporting.ledger import COLOURS
 from repro.reporting.prose import Sections, sentences_as
 from repro.reporting.table import Column, Group, Table, literal, markdown_text, to_html, to_markdown
@@ -43,13 +43,24 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """What stands in the report; `limit` is how many errors of a run the gallery shows at most."""
+    """What stands in the report; `limit` is how many errors of a run the galleries show at most.
+
+    `turned` are galleries of errors that a probe turned right.
+    """
 
     title: str
     about: str
     parts: tuple[Part, ...]
     galleries: tuple[Gallery, ...]
     limit: int
+    turned: tuple[Gallery, ...] = ()
+
+    @property
+    def shown(self) -> tuple[tuple[str, str, tuple[Gallery, ...]], ...]:
+        """The galleries under their headings, each with the rule by which its errors were chosen."""
+        errors = ("The errors themselves", RULE.format(limit=self.limit), self.galleries)
+        turned = ("Errors that a probe turned right", TURNED_RULE, self.turned)
+        return (errors, turned) if self.turned else (errors,)
 
 
 def ledger_brief(ledger: Ledger) -> Table:
@@ -98,10 +109,7 @@ def to_page(report: Report) -> bytes:
         "picture": lambda svg: Markup(inline_svg(svg)),
     }
     environment.filters |= filters
-    page = environment.from_string(text).render(
-        report=report, policy=POLICY, rule=RULE.format(limit=report.limit)
-    )
-    return page.encode()
+    return environment.from_string(text).render(report=report, policy=POLICY).encode()
 
 
 def inline_svg(svg: bytes) -> str:
@@ -120,5 +128,6 @@ def to_twin(report: Report) -> bytes:
             parts.append(sentences_as("markdown", part.sentences))
         parts += [f"*{markdown_text(caption)}: drawn in the HTML file.*\n" for caption, _ in part.pictures]
         parts += [to_markdown(table) for table in part.tables]
-    parts += ["## The errors themselves\n", to_markdown(gallery_table(report.galleries, report.limit))]
+    for heading, rule, galleries in report.shown:
+        parts += [f"## {heading}\n", to_markdown(gallery_table(heading, galleries, rule))]
     return "\n".join(parts).encode()

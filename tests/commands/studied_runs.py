@@ -12,7 +12,7 @@ import pyarrow as pa
 from PIL import Image
 
 from repro.catalogue.classes import load_classes
-from repro.results import heat_maps
+from repro.results import heat_maps, probes
 from repro.results.kept import KeptRows
 from repro.results.predictions import OK, SCHEMA
 from repro.results.record import RunRecord
@@ -102,3 +102,19 @@ def keep_map(runs: Path, record: RunRecord, path: Path) -> None:
     kept = KeptRows(runs / record.run_id / heat_maps.FOLDER, "gradcam-x", heat_maps.SCHEMA, "0" * 64)
     with kept.locked():
         kept.write(pa.Table.from_pylist([row], heat_maps.SCHEMA))
+
+
+def keep_probe(runs: Path, record: RunRecord, turned: Sequence[Path], held: Path) -> None:
+    """A probe of size: enlarged a little, the images `turned` become right; `held` was right and stays so."""
+    rows = []
+    for path in (*turned, held):
+        before = TRUE if path == held else TAKEN
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        image = {"image_id": path.stem, "sha256": sha256, "label": TRUE, "predicted": before, "focus": "map"}
+        for name, dose, top1, p in ((probes.AS_IT_IS, 0.0, before, 0.05), ("larger", 1.41, TRUE, 0.75)):
+            rows.append(
+                {**image, "intervention": name, "dose": dose, "top1": top1, "p_label": p, "p_predicted": 0.2}
+            )
+    kept = KeptRows(runs / record.run_id / probes.FOLDER, "size", probes.SCHEMA, "0" * 64)
+    with kept.locked():
+        kept.write(pa.Table.from_pylist(rows, probes.SCHEMA))

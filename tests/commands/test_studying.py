@@ -18,7 +18,7 @@ from repro.commands import app
 from repro.doctor.real import load_real_labels
 from repro.results.runs import list_runs
 from repro.results.store import read_rows
-from tests.commands.studied_runs import PAYLOADS, keep_map, photograph, write_run
+from tests.commands.studied_runs import PAYLOADS, keep_map, keep_probe, photograph, write_run
 
 HOSTILE = "<script>alert(1)</script>"
 FORMULA = "=cmd|' /C calc'!A0"
@@ -150,6 +150,24 @@ def test_images_that_changed_or_went_are_named_and_heat_maps_drawn(
     bright, dark = (sum(overlay.getpixel(place)) for place in ((20, 20), (180, 180)))
     assert bright > dark + 100
     assert "image and heat map" in (tmp_path / "page.md").read_text()
+
+
+def test_errors_that_a_probe_turned_right_are_shown_with_the_dose(
+    tmp_path: Path, photos: Path, runs: Path
+) -> None:
+    """Two of five; the run without probes shows none."""
+    files = sorted(photos.glob("*/*.JPEG"), key=lambda path: path.stem)
+    record = next(r for r in list_runs(runs) if r.model.name == FORMULA)
+    keep_probe(runs, record, files[1:3], held=files[5])
+    assert invoke("report", "--runs", runs, "--out", tmp_path / "out").exit_code == 0
+    page, twin = (
+        (tmp_path / "out" / f"report.{form}").read_text(encoding="utf-8") for form in ("html", "md")
+    )
+    turned = page.split('<section id="turned">')[1]
+    assert turned.count("right with: larger 1.41; p (true) 0.050 → 0.750") == 2
+    assert turned.count("<img ") == 2
+    assert "right with" not in page.split('<section id="turned">')[0]
+    assert twin.split("## Errors that a probe turned right")[1].count("right with: larger 1.41") == 2
 
 
 def test_a_dataset_that_went_is_said_once(tmp_path: Path, photos: Path, runs: Path) -> None:

@@ -16,9 +16,10 @@ from repro.catalogue.hierarchy import load_hierarchy
 from repro.commands.class_pairs import find_pair
 from repro.commands.door import RunsOption, tell
 from repro.commands.explain import PairOption
-from repro.commands.run_choice import ModelsOption, RunChoice, RunsArgument, choose_runs
+from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.show import Format, FormatWithJson, write_table
 from repro.exceptions import StorageError, Unavailable, UsageError
+from repro.results.choice import RunChoice, choose_runs
 from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:

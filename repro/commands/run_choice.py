@@ -1,21 +1,15 @@
-"""Which runs a verb looks at: those named, or all of the same images as the newest."""
+"""Which runs a verb looks at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from repro.exceptions import InvalidRun, UsageError
-from repro.results.runs import find_run, list_runs, read_record
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from repro.results.record import RunRecord
+from repro.exceptions import UsageError
+from repro.results.choice import choose_runs
 
 RunsArgument = Annotated[
     list[str] | None,
@@ -26,50 +20,6 @@ RunsArgument = Annotated[
 ModelsOption = Annotated[
     str | None, typer.Option(metavar="A,B", help="All runs of these models instead.", show_default=False)
 ]
-
-COLUMNS = ["image_id", "path", "label", "status", "top5", "p_top5", "p_label", "rank"]
-"""What the study of errors reads of a run."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunChoice:
-    """The records and rows of the runs taken, by id; and those left out, with the reason."""
-
-    records: dict[str, RunRecord]
-    rows: dict[str, pa.Table]
-    left_out: dict[str, str]
-
-    @property
-    def models(self) -> dict[str, str]:
-        return {run: record.model.name for run, record in self.records.items()}
-
-
-def choose_runs(folder: Path, names: Sequence[str], models: str | None) -> RunChoice:
-    """The runs named, else all valid ones (of the models) that are of the same images as the newest.
-
-    Raises:
-        UsageError: there is none, both are asked for, or those named are of different images.
-        InvalidRun: one that is named is invalid.
-    """
-    if names and models is not None:
-        raise UsageError("runs and --models exclude each other: name runs, or models of which all are taken")
-    if names:
-        return _named(folder, names)
-    found = list_runs(folder)
-    if not found:
-        raise UsageError(f"no runs in {folder}", hint="repro demo")
-    if models is not None:
-        found = _of_models(found, models)
-    valid = [record for record in found if not record.summary.invalid]
-    if not valid:
-        raise InvalidRun(f"none of {len(found)} runs is valid: {found[-1].summary.invalid}")
-    left_out = {record.run_id: "invalid" for record in found if record.summary.invalid}
-    rows = {record.run_id: _rows(folder / record.run_id, record) for record in valid}
-    newest = valid[-1].run_id
-    same = {run for run, of_run in rows.items() if _same_images(of_run, rows[newest])}
-    left_out |= {run: "of other images" for run in rows if run not in same}
-    records = {record.run_id: record for record in valid if record.run_id in same}
-    return RunChoice(records, {run: rows[run] for run in records}, left_out)
 
 
 def choose_repeatable(folder: Path, names: Sequence[str], models: str | None) -> list[str]:
@@ -88,47 +38,3 @@ def choose_repeatable(folder: Path, names: Sequence[str], models: str | None) ->
             hint="repro eval",
         )
     return made_here
-
-
-def _named(folder: Path, names: Sequence[str]) -> RunChoice:
-    records: dict[str, RunRecord] = {}
-    rows: dict[str, pa.Table] = {}
-    for name in names:
-        path = find_run(folder, name)
-        record = read_record(path / "run.json")
-        if record.summary.invalid:
-            raise InvalidRun(f"{record.run_id} is INVALID: {record.summary.invalid}")
-        records[record.run_id] = record
-        rows[record.run_id] = _rows(path, record)
-    first, *others = records
-    for run in others:
-        if not _same_images(rows[first], rows[run]):
-            raise UsageError(
-                f"runs of different images: {first} has {rows[first].num_rows:,}, {run} has "
-                f"{rows[run].num_rows:,}, and not the same; errors are counted over runs of the same images",
-                hint="repro runs",
-            )
-    return RunChoice(records, rows, {})
-
-
-def _of_models(found: Sequence[RunRecord], models: str) -> list[RunRecord]:
-    wanted = list(dict.fromkeys(filter(None, (name.strip() for name in models.split(",")))))
-    there = sorted({record.model.name for record in found})
-    if not wanted:
-        raise UsageError(f"--models names none; there are runs of {', '.join(there)}")
-    for name in wanted:
-        if name not in there:
-            raise UsageError(f"no run of {name!r}; there are runs of {', '.join(there)}", hint="repro runs")
-    return [record for record in found if record.model.name in wanted]
-
-
-def _rows(path: Path, record: RunRecord) -> pa.Table:
-    from repro.results.store import read_rows
-
-    return read_rows(path, record, COLUMNS)
-
-
-def _same_images(first: pa.Table, second: pa.Table) -> bool:
-    """Whether both are of the same images under the same labels; rows are sorted by image id."""
-    identity = ["image_id", "label"]
-    return bool(first.select(identity).equals(second.select(identity)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.commands.door import tell
-from repro.commands.run_choice import RunChoice, choose_runs
+from repro.results.choice import RunChoice, choose_runs
 from repro.results.runs import find_run, read_record
 
 if TYPE_CHECKING:

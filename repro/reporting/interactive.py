@@ -29,6 +29,16 @@ def draw_html(tradeoff: Tradeoff, made_by: str) -> bytes:
     return page.replace("<head>", f"<head>{mark}<title>{title}</title>", 1).encode()
 
 
+def to_figure(tradeoff: Tradeoff) -> dict[str, Any]:
+    """The same as a figure without title, for a page that has its own heading and its own colours."""
+    layout = _layout(tradeoff)
+    axes = {
+        name: {"title": layout[name]["title"], "type": layout[name].get("type"), "dtick": layout[name].get("dtick")}
+        for name in ("xaxis", "yaxis")
+    }
+    return {"data": _traces(tradeoff), "layout": {"hovermode": "closest", "hoverlabel": {"align": "left"}, **axes}}
+
+
 def _traces(tradeoff: Tradeoff) -> list[dict[str, Any]]:
     traces = [_front(tradeoff)] if tradeoff.front else []
     for mixer in tradeoff.mixers:

@@ -37,4 +37,6 @@ def _claims(records: tuple[RunRecord, ...]) -> Ledger:
 
 
 def _counts(records: tuple[RunRecord, ...]) -> Mapping[str, Complexity]:
-    return catalogue_counts() | {record.model.name: record.complexity for record in records if record.complexity}
+    return catalogue_counts() | {
+        record.model.name: record.complexity for record in records if record.complexity
+    }

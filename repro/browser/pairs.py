@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+    from streamlit.elements.lib.column_types import ColumnConfig
 
 MOST_PAIRS = 2000
 """A browser keeps up with so many rows; the rest are a filter away."""
@@ -69,7 +70,7 @@ def _frame(pairs: pd.DataFrame, names: Mapping[str, str], chance: bool) -> pd.Da
     return pd.DataFrame(columns)
 
 
-def _columns() -> dict[str, object]:
+def _columns() -> dict[str, ColumnConfig | str | None]:
     number = st.column_config.NumberColumn
     return {
         "Rate": number(format="percent", help="Of the images of the true class."),

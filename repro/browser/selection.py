@@ -76,7 +76,7 @@ def show_filters(mixers: Mapping[str, str]) -> Selection:
 def _named_classes() -> dict[str, tuple[int, ...]]:
     """What can be asked for: every class by its name, every super-class by its own and how many it has."""
     hierarchy = load_hierarchy()
-    named = {c.name: (c.index,) for c in load_classes()}
+    named: dict[str, tuple[int, ...]] = {c.name: (c.index,) for c in load_classes()}
     for node in hierarchy.nodes.values():
         under = hierarchy.classes_under(node.wnid)
         if node.wnid not in index_by_wnid() and len(under) > 1:

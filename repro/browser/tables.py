@@ -21,14 +21,14 @@ MOST_ROWS = 20
 def show_table(table: Table, key: str) -> None:
     """The table under its title, its notes below, and its rows to take away as csv."""
     frame = to_frame(table)
+    justified = dict(zip(_headers(table), (column.justify for column in table.columns), strict=True))
     st.markdown(f"**{plain(table.title)}**")
     st.dataframe(
         frame,
         hide_index=True,
         height=min(len(frame) + 1, MOST_ROWS) * ROW_PX + 3,
         column_config={
-            literal(column.header): st.column_config.TextColumn(alignment=column.justify)
-            for column in table.columns
+            header: st.column_config.TextColumn(alignment=justify) for header, justify in justified.items()
         },
         alt=literal(table.title),
         key=key,
@@ -48,9 +48,20 @@ def to_frame(table: Table) -> pd.DataFrame:
     """The rows as texts; the groups' headings become the first column."""
     import pandas as pd
 
-    headers = [literal(column.header) for column in table.columns]
+    headers = _headers(table)
     rows = [[group.heading, *row] for group in table.groups for row in group.rows]
     frame = pd.DataFrame(
         [[literal(text) for text in row] for row in rows], columns=[table.grouped_by or "Group", *headers]
     )
     return frame if any(group.heading for group in table.groups) else frame[headers]
+
+
+def _headers(table: Table) -> list[str]:
+    """The columns' headers; spaces tell apart those of the same name, as a frame needs."""
+    headers: list[str] = []
+    for column in table.columns:
+        header = literal(column.header)
+        while header in headers:
+            header += " "
+        headers.append(header)
+    return headers

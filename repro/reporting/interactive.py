@@ -33,10 +33,11 @@ def to_figure(tradeoff: Tradeoff) -> dict[str, Any]:
     """The same as a figure without title, for a page that has its own heading and its own colours."""
     layout = _layout(tradeoff)
     axes = {
-        name: {"title": layout[name]["title"], "type": layout[name].get("type"), "dtick": layout[name].get("dtick")}
-        for name in ("xaxis", "yaxis")
+        axis: {name: value for name, value in layout[axis].items() if name not in _AXIS}
+        for axis in ("xaxis", "yaxis")
     }
-    return {"data": _traces(tradeoff), "layout": {"hovermode": "closest", "hoverlabel": {"align": "left"}, **axes}}
+    kept = {name: layout[name] for name in ("hovermode", "hoverlabel")}
+    return {"data": _traces(tradeoff), "layout": kept | axes}
 
 
 def _traces(tradeoff: Tradeoff) -> list[dict[str, Any]]:

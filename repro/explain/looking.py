@@ -40,9 +40,9 @@ class Looking:
     def look(self, photographs: Sequence[Photograph]) -> tuple[torch.Tensor, list[Scene]]:
         """The logits `(b, 1000)` of the crops as they are, and the scenes, from one forward pass."""
         if self._mapper is None:
-            logits, maps = self._answer(_crops(photographs)), [None] * len(photographs)
-        else:
-            logits, maps = self._map(self._mapper, photographs)
+            logits = self._answer(_crops(photographs))
+            return logits, [self._scene(photograph, None) for photograph in photographs]
+        logits, maps = self._map(self._mapper, photographs)
         return logits, [self._scene(*each) for each in zip(photographs, maps, strict=True)]
 
     def scene(self, photograph: Photograph) -> Scene:
@@ -54,7 +54,8 @@ class Looking:
     def answer(self, crops: Sequence[Crop]) -> torch.Tensor:
         """Logits `(n, 1000)` of crops, a batch at a time."""
         pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
-        return torch.cat([self._answer(batch) for batch in pixels.split(self.run.numerics.batch_size)])
+        batches = torch.split(pixels, self.run.numerics.batch_size)
+        return torch.cat([self._answer(batch) for batch in batches])
 
     def _answer(self, pixels: torch.Tensor) -> torch.Tensor:
         return predict(self.run.network, pixels.to(self.run.numerics.device), self.run.record.known_protocol)

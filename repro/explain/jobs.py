@@ -71,11 +71,17 @@ class Job:
         self._unwanted = False
         self._steps: Steps | None = None
         self._result: Any = None
+        self._ended = threading.Event()
 
     def progress(self) -> Progress:
         """How it goes; asking keeps it alive."""
         self._asked_at = self._clock()
         return self._progress
+
+    def wait(self, seconds: float | None = None) -> Progress:
+        """The same once it has ended, or after so many seconds: a quick answer needs no second question."""
+        self._ended.wait(seconds)
+        return self.progress()
 
     @property
     def result(self) -> Any:
@@ -118,6 +124,8 @@ class Job:
     def _become(self, state: State, done: int | None = None, message: str = "", hint: str = "") -> None:
         done = self._progress.done if done is None else done
         self._progress = Progress(state, done, self._progress.total, message, hint)  # whole, for any reader
+        if not self._progress.under_way:
+            self._ended.set()
 
 
 class Worker:
@@ -150,6 +158,8 @@ class Worker:
         A dropped job begins anew; one that is done or failed only if it is wanted `again`.
         """
         with self._changed:
+            if self._closed:
+                raise RuntimeError("this worker is closed")
             job = self._jobs.get(wanted)
             if job is not None:
                 progress = job.progress()
@@ -164,13 +174,13 @@ class Worker:
             self._changed.notify()
             return job
 
-    def close(self) -> None:
-        """Ends the thread after its current step; what still waits is dropped."""
+    def close(self, *, wait: bool = True) -> None:
+        """Ends the thread after its current step; what is not done by then is dropped."""
         with self._changed:
             self._closed = True
             self._changed.notify()
             thread = self._thread
-        if thread is not None:
+        if thread is not None and wait:
             thread.join()
 
     def _work(self) -> None:

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from repro.browser import runs
+from repro.browser.cards import cards, wanted_maps
 from repro.browser.gallery import choose_opacity, choose_page, show_gallery
 from repro.browser.links import CONFUSIONS, PAIR, address, show_links
-from repro.browser.pair import asked_pair, cards, errors_of, wanted_maps
+from repro.browser.pair import asked_pair, causes_of, errors_of
 from repro.browser.sidebar import chosen_runs
 from repro.browser.tables import show_table
 from repro.browser.texts import plain
@@ -41,4 +42,5 @@ with right:
     choose_opacity()
 image_ids = list(errors["image_id"].unique())
 shown = image_ids[choose_page(len(image_ids))]
-show_gallery(cards(choice, names, errors, shown, mapped), "photographs", width_px=300 if mapped else 190)
+made = cards(choice, names, shown, mapped, causes_of(errors))
+show_gallery(made, "photographs", width_px=300 if mapped else 190)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from repro.exceptions import DataRefused
-from repro.explain.jobs import REMEMBERED, Job, Progress, State, Steps, Worker
+from repro.explain.jobs import REMEMBERED, Progress, State, Steps, Worker
 from repro.explain.wanted import HeatMapsWanted, ProbeWanted, SizeWanted, Wanted
 
 SOON = 20.0

@@ -91,14 +91,14 @@ def assign_causes(
 
     real = real if real is not None else load_real_labels()
     label, predicted = errors["label"].to_numpy(), errors["predicted"].to_numpy()
-    real_labels = _real_labels(errors["image_id"].tolist(), real)
+    listed = real_labels(errors["image_id"].tolist(), real)
     together, either = _co_occurrence(real, label, predicted)
     own = [
         labels is not None and a in labels and b in labels
-        for labels, a, b in zip(real_labels, label, predicted, strict=True)
+        for labels, a, b in zip(listed, label, predicted, strict=True)
     ]
     evidence = errors.assign(
-        real_labels=np.fromiter(real_labels, dtype=object, count=len(errors)),
+        real_labels=np.fromiter(listed, dtype=object, count=len(errors)),
         overlap=_overlaps(label, predicted, together, either),
         **_described(label, predicted),
         n_together=together - np.array(own, dtype=np.int64),
@@ -162,7 +162,7 @@ def _first(fired: pd.DataFrame) -> pd.Series[str]:
     return pd.Series(np.array(CAUSES, dtype=object)[places], index=fired.index)
 
 
-def _real_labels(image_ids: Sequence[str], real: RealLabels | None) -> list[list[int] | None]:
+def real_labels(image_ids: Sequence[str], real: RealLabels | None) -> list[list[int] | None]:
     """What ReaL lists for each image; None for what is no validation image."""
     import numpy as np
 

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING
 
 from repro.analysis.confusions import describe_pairs
 from repro.catalogue.overlaps import load_overlaps
-from repro.datasets.entries import VAL_IMAGE
-from repro.doctor.real import RealLabels, load_real_labels
+from repro.doctor.real import RealLabels, load_real_labels, val_places
 from repro.exceptions import InvalidRun
 from repro.specs import N_CLASSES
 
@@ -95,7 +94,7 @@ def assign_causes(
     together, either = _co_occurrence(real, label, predicted)
     own = [
         labels is not None and a in labels and b in labels
-        for labels, a, b in zip(listed, label, predicted, strict=True)
+        for labels, a, b in zip(listed, label.tolist(), predicted.tolist(), strict=True)
     ]
     evidence = errors.assign(
         real_labels=np.fromiter(listed, dtype=object, count=len(errors)),
@@ -134,7 +133,7 @@ def _fired(evidence: pd.DataFrame, depth: int) -> pd.DataFrame:
     """By error, which rules fire: one boolean column a cause."""
     import pandas as pd
 
-    labels = list(zip(evidence["real_labels"], evidence["predicted"], strict=True))
+    labels = list(zip(evidence["real_labels"], evidence["predicted"].tolist(), strict=True))
     fired = pd.DataFrame(
         {
             ACCEPTABLE: [known is not None and predicted in known for known, predicted in labels],
@@ -169,15 +168,11 @@ def real_labels(image_ids: Sequence[str], real: RealLabels | None) -> list[list[
     if real is None:
         return [None] * len(image_ids)
     edges = np.searchsorted(real.images, np.arange(len(real.labelled) + 1))
-    classes = real.classes.tolist()
-
-    def listed(image_id: str) -> list[int] | None:
-        if not VAL_IMAGE.fullmatch(image_id):
-            return None
-        image = int(image_id[-8:]) - 1
-        return classes[edges[image] : edges[image + 1]] if 0 <= image < len(real.labelled) else None
-
-    return [listed(image_id) for image_id in image_ids]
+    edges, classes = edges.tolist(), real.classes.tolist()
+    return [
+        classes[edges[image] : edges[image + 1]] if 0 <= image < len(real.labelled) else None
+        for image in val_places(image_ids).tolist()
+    ]
 
 
 def _co_occurrence(real: RealLabels | None, label: Ints, predicted: Ints) -> tuple[Ints, Ints]:

@@ -1,0 +1,1 @@
+"""What the pages of the app share; the pages themselves are in `apps/views/`."""

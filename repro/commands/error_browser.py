@@ -123,7 +123,7 @@ def _choose_port(asked: int | None) -> int:
 
 
 def _endings() -> list[signal.Signals]:
-    """What ends a process without its cleaning up, unless it is heard: SIGTERM, and a terminal that closes."""
+    """What ends a process before it has cleaned up, unless it is heard: SIGTERM, a terminal that closes."""
     return [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 

@@ -83,7 +83,7 @@ def serve(app: Path, port: int, variables: Mapping[str, str]) -> Iterator[subpro
     # -P: the working directory is the user's, and no place to import from.
     command = [sys.executable, "-P", "-m", "streamlit", "run", *flags, str(app)]
     # Streamlit greets and says good-bye on stdout; what went wrong it says on stderr.
-    child = subprocess.Popen(command, env=_environment(app) | variables, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command, env=_environment(app) | dict(variables), stdout=subprocess.DEVNULL)
     try:
         _wait_until_it_listens(child, port)
         yield child
@@ -97,7 +97,7 @@ def serve(app: Path, port: int, variables: Mapping[str, str]) -> Iterator[subpro
 
 
 def _environment(app: Path) -> dict[str, str]:
-    """This process's, in which a checkout's package is found too."""
+    """That of this process, in which a checkout's package is found too."""
     if app.parent.parent == Path(repro.__file__).resolve().parent:
         return dict(os.environ)
     checkout = str(app.parent.parent)

@@ -14,35 +14,24 @@ page showed a traceback.
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 from filelock import FileLock
 
-from tests.browser.photographs import write_photographs
+from tests.browser.chromium import WAIT_MS, NoBrowser, Seen, launch_chromium
+from tests.browser.photographs import Evaluated, evaluate_photographs
 from tests.conftest import CHECKOUT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
-
-MODELS = "efficientnet_lite0,efficientnet_lite1,efficientnet_lite2"
-WAIT_MS = 20_000
-"""How long a page may take on a machine whose cores are shared."""
-
-HOSTLESS = ("data", "blob", "about")
-
-TOLERATED: tuple[re.Pattern[str], ...] = ()
-"""Errors of the console that say nothing about the app, each with its reason."""
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 
 @dataclass(frozen=True)
@@ -53,37 +42,6 @@ class Served:
     port: int
     runs: Path
     data: Path | None
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """The free photographs, and the runs of three small models on them."""
-
-    data: Path
-    runs: Path
-
-
-@dataclass
-class Seen:
-    """What a browser did: the hosts it asked, and what its console complained of."""
-
-    hosts: set[str] = field(default_factory=set)
-    errors: list[str] = field(default_factory=list)
-
-    def watch(self, context: BrowserContext) -> None:
-        context.on("request", lambda request: self._asked(request.url))
-        context.on("console", self._said)
-        context.on("weberror", lambda error: self.errors.append(str(error.error)))
-        context.on("page", lambda page: page.on("websocket", lambda socket: self._asked(socket.url)))
-
-    def _asked(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in HOSTLESS:
-            self.hosts.add(parts.hostname or url)
-
-    def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(known.search(message.text) for known in TOLERATED):
-            self.errors.append(f"{message.text} ({message.location['url']})")
 
 
 def free_port() -> int:
@@ -97,14 +55,11 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     """Evaluated once for all processes that run tests."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "photographs"
-    made = Evaluated(folder / "photographs", folder / "runs")
     with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
-            write_photographs(made.data)
-            arguments = ["--models", MODELS, "--data", str(made.data), "--runs", str(made.runs)]
-            command = [sys.executable, CHECKOUT / "cli.py", "eval", *arguments, "--workers", "0"]
-            subprocess.run(command, check=True, capture_output=True)
-    return made
+        if not (folder / "done").is_file():
+            evaluate_photographs(folder)
+            (folder / "done").touch()
+    return Evaluated(folder)
 
 
 @pytest.fixture(scope="session")
@@ -140,26 +95,14 @@ def served(start_app: Callable[..., Served], evaluated: Evaluated) -> Served:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, which can look up no name and so reach no other machine."""
+    """The browser; where there is none its tests are skipped, but on CI they fail."""
     try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        _go_without("playwright is not installed")
-    if not (program := shutil.which("chromium")):
-        _go_without("chromium is not installed: apt-get install chromium")
-    flags = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-    if os.geteuid() == 0:
-        flags.append("--no-sandbox")  # Chromium has none for root
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
-        yield browser
-        browser.close()
-
-
-def _go_without(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        with launch_chromium() as browser:
+            yield browser
+    except NoBrowser as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A small labelled dataset of photographs that anyone may pass on: parts of those in scikit-image.
 
-    python -m tests.browser.photographs FOLDER
+    python -m tests.browser.photographs FOLDER        the photographs, and runs of three small models on them
 
 Each photograph is kept whole and in parts: halves of its object, the object close up, and the whole smaller
 on a grey ground. A part is labelled only by what it still shows. The photographs' own texts in
@@ -9,12 +9,16 @@ on a grey ground. A part is labelled only by what it still shows. The photograph
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image, ImageOps
+
+from repro.commands.demo import MODELS
+from tests.conftest import CHECKOUT
 
 GREY = (128, 128, 128)
 WHOLE = ("whole", "mirrored", "half-size", "third-size", "quarter-size")
@@ -93,6 +97,37 @@ def write_photographs(folder: Path) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """Where the photographs lie, and the runs of three small models on them."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "photographs"
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs"
+
+
+def evaluate_photographs(folder: Path) -> Evaluated:
+    """Writes the photographs, and evaluates the models of the demo on them, in a process of its own."""
+    evaluated = Evaluated(folder)
+    write_photographs(evaluated.data)
+    run_repro("eval", "--models", ",".join(MODELS), "--data", evaluated.data, "--runs", evaluated.runs)
+    return evaluated
+
+
+def run_repro(*arguments: str | Path) -> None:
+    """Runs a verb of the checkout's `repro`; what it says is shown if it fails."""
+    command = [sys.executable, CHECKOUT / "cli.py", *arguments]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if ran.returncode:
+        raise RuntimeError(f"repro {arguments[0]} ended with code {ran.returncode}:\n{ran.stdout}")
+
+
 def _find(file: str) -> Path:
     spec = find_spec("skimage")
     assert spec and spec.submodule_search_locations, "pip install scikit-image"
@@ -126,4 +161,4 @@ def _smaller(image: Image.Image, divisor: int) -> Image.Image:
 
 
 if __name__ == "__main__":
-    write_photographs(Path(sys.argv[1]))
+    evaluate_photographs(Path(sys.argv[1]))

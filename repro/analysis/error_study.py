@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -68,11 +68,24 @@ def with_confidence(study: ErrorStudy, at_least: float) -> ErrorStudy:
     return ErrorStudy(errors, counts.reset_index(), study.models, study.depth)
 
 
-def of_cause(study: ErrorStudy, cause: str) -> ErrorStudy:
-    """The errors of one cause; the counts are still those of all."""
-    return ErrorStudy(study.errors[study.errors["cause"] == cause], study.counts, study.models, study.depth)
+def of_causes(study: ErrorStudy, causes: Collection[str]) -> ErrorStudy:
+    """The errors of these causes; the counts are still those of all."""
+    return replace(study, errors=study.errors[study.errors["cause"].isin(list(causes))])
 
 
 def of_classes(rows: pd.DataFrame, classes: Collection[int]) -> pd.DataFrame:
     """The rows (errors or pairs) with one of the classes on either side."""
     return rows[rows["label"].isin(list(classes)) | rows["predicted"].isin(list(classes))]
+
+
+def made_by_every_run(study: ErrorStudy) -> ErrorStudy:
+    """The errors that every run makes: the same image taken for the same class."""
+    runs_of = study.errors.groupby(["image_id", "predicted"])["run"].transform("nunique")
+    return replace(study, errors=study.errors[runs_of == len(study.runs)])
+
+
+def made_by_one_family(study: ErrorStudy, mixers: Mapping[str, str], mixer: str) -> ErrorStudy:
+    """The errors of images that runs with this token mixer alone get wrong; `mixers` are by run."""
+    of_mixer = study.errors["run"].map(mixers) == mixer
+    others = of_mixer.groupby(study.errors["image_id"]).transform("all")
+    return replace(study, errors=study.errors[others])

@@ -67,7 +67,7 @@ def errors(
 
     Example: repro errors --superclass dog --symmetric
     """
-    from repro.analysis.error_study import of_cause, study_errors, with_confidence
+    from repro.analysis.error_study import of_causes, study_errors, with_confidence
 
     asked = find_pair(pair) if pair is not None else None
     classes = _classes(class_, superclass)
@@ -82,7 +82,7 @@ def errors(
     if min_confidence is not None:
         study = with_confidence(study, min_confidence)
     if named_cause is not None:
-        study = of_cause(study, named_cause)
+        study = of_causes(study, [named_cause])
     _refuse_empty(study.errors, said)
     _tell_runs(choice)
     if asked is not None:

@@ -1,10 +1,12 @@
-"""Where in a photograph its crop lies: coordinates go the way that the pixels go."""
+"""Where in a photograph its crop lies: coordinates go the way that the pixels go. No torch here."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from PIL import Image
 
 from repro.datasets.boxes import Box, Boxes
 from repro.exceptions import DataRefused
@@ -59,6 +61,35 @@ def crop_window(width_px: int, height_px: int, geometry: Geometry) -> CropWindow
         x_scale=width_px / resized_width,
         y_scale=height_px / resized_height,
     )
+
+
+def cut_out(photograph: Image.Image, part: Box, geometry: Geometry, side_px: int) -> Image.Image:
+    """A part of the crop as a square of `side_px`, from the photograph's own pixels.
+
+    Args:
+        photograph: Whole, in RGB.
+        part: In pixels of the crop.
+        geometry: How the crop lies in the photograph, and how pixels are resampled.
+        side_px: Of what comes out.
+    """
+    found = crop_window(*photograph.size, geometry).to_photograph(part)
+    corners = (
+        max(found.x_min, 0.0),
+        max(found.y_min, 0.0),
+        min(found.x_max, photograph.width),  # rounding can lead beyond the edge by a hair
+        min(found.y_max, photograph.height),
+    )
+    resampling = Image.Resampling[geometry.interpolation.upper()]
+    return photograph.resize((side_px, side_px), resampling, box=corners)
+
+
+def crop_for_display(photograph: Image.Image, geometry: Geometry, side_px: int) -> Image.Image:
+    """What was scored of an RGB photograph, as sharp as it allows at `side_px`.
+
+    At the geometry's own `size_px` it looks like `repro.evaluation.preprocess.crop`, which alone gives
+    the network's pixels: here a photograph is resampled once, there cut after it was rounded.
+    """
+    return cut_out(photograph, Box(0, 0, geometry.size_px, geometry.size_px), geometry, side_px)
 
 
 def crop_boxes(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from repro.datasets.boxes import Box
-from repro.explain.crop_window import crop_window
+from repro.explain.crop_window import cut_out
 from repro.explain.scene import Crop, Scene
 
 Pixels = Crop | NDArray[np.float32]
@@ -49,10 +49,8 @@ def larger(scene: Scene, factor: float) -> Crop:
     size_px = len(scene.crop)
     side = size_px / factor
     x, y = (min(max(value - side / 2, 0.0), size_px - side) for value in scene.focus.centre)
-    window = crop_window(*scene.whole.size, scene.geometry)
-    part = window.to_photograph(Box(x, y, x + side, y + side))
-    corners = (part.x_min, part.y_min, part.x_max, part.y_max)
-    return np.asarray(scene.whole.resize((size_px, size_px), _resampling(scene), box=corners))
+    part = Box(x, y, x + side, y + side)
+    return np.asarray(cut_out(scene.whole, part, scene.geometry, size_px))
 
 
 def surroundings_blurred(scene: Scene, sigma: float) -> Crop:

@@ -12,7 +12,7 @@ from repro.evaluation.scoring import Watcher
 from repro.results.kept import KeptRows
 
 KEPT_IMAGES = 64
-"""What a kill can cost, at the most, rounded down to whole batches."""
+"""What a kill can cost, at the most, rounded down to whole batches; whoever stops it politely loses none."""
 
 ComputeRows = Callable[[Sequence[str]], Iterable[dict[str, Any]]]
 """All the rows of a batch of images."""
@@ -22,6 +22,8 @@ def complete(
     kept: KeptRows, image_ids: Sequence[str], compute: ComputeRows, batch_size: int, watcher: Watcher
 ) -> pa.Table:
     """The rows of these images, those that are missing computed and kept.
+
+    An exception of the watcher ends it after the batch that it was told of, which is kept.
 
     Raises:
         Busy: another process computes the same.
@@ -34,12 +36,17 @@ def complete(
         watcher.begin(total=len(image_ids), kept=len(image_ids) - len(missing))
         for part in _parts(missing, max(KEPT_IMAGES // batch_size, 1) * batch_size):
             new: list[dict[str, Any]] = []
-            for batch in _parts(part, batch_size):
-                new += compute(batch)
-                watcher.scored(len(batch))
-            rows = pa.concat_tables([rows, pa.Table.from_pylist(new, rows.schema)])
-            kept.write(rows)
-            watcher.keep(len(part))
+            n_done = 0
+            try:
+                for batch in _parts(part, batch_size):
+                    new += list(compute(batch))  # all rows of its images, or none
+                    n_done += len(batch)
+                    watcher.scored(len(batch))
+            finally:  # also where somebody stops it: whole batches are not lost
+                if n_done:
+                    rows = pa.concat_tables([rows, pa.Table.from_pylist(new, rows.schema)])
+                    kept.write(rows)
+                    watcher.keep(n_done)
     return rows.filter(pc.is_in(rows["image_id"], pa.array(image_ids, pa.string())))
 
 

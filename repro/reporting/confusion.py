@@ -50,9 +50,13 @@ def _class_cells(index: int) -> tuple[str, ...]:
         class_name(index),
         str(index),
         load_classes()[index].wnid,
-        f"{size.longest_side_cm:,.3g}" + (" (varies)" if size.varies else ""),
+        _length(size.longest_side_cm) + (" (varies)" if size.varies else ""),
         load_glosses()[index],
     )
+
+
+def _length(cm: float) -> str:
+    return f"{cm:,.0f}" if cm >= 100 else f"{cm:.3g}"
 
 
 def ways_table(pair: Pair, study: ErrorStudy) -> Table:

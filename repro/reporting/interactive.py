@@ -29,6 +29,17 @@ def draw_html(tradeoff: Tradeoff, made_by: str) -> bytes:
     return page.replace("<head>", f"<head>{mark}<title>{title}</title>", 1).encode()
 
 
+def to_figure(tradeoff: Tradeoff) -> dict[str, Any]:
+    """The same as a figure without title, for a page that has its own heading and its own colours."""
+    layout = _layout(tradeoff)
+    axes = {
+        axis: {name: value for name, value in layout[axis].items() if name not in _AXIS}
+        for axis in ("xaxis", "yaxis")
+    }
+    kept = {name: layout[name] for name in ("hovermode", "hoverlabel")}
+    return {"data": _traces(tradeoff), "layout": kept | axes}
+
+
 def _traces(tradeoff: Tradeoff) -> list[dict[str, Any]]:
     traces = [_front(tradeoff)] if tradeoff.front else []
     for mixer in tradeoff.mixers:

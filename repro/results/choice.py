@@ -46,6 +46,16 @@ def choose_runs(folder: Path, names: Sequence[str], models: str | None) -> RunCh
     found = list_runs(folder)
     if not found:
         raise UsageError(f"no runs in {folder}", hint="repro demo")
+    return choose_among(folder, found, models)
+
+
+def choose_among(folder: Path, found: Sequence[RunRecord], models: str | None = None) -> RunChoice:
+    """The valid ones of these runs (of the models) that are of the same images as the newest, the last.
+
+    Raises:
+        UsageError: there is none of the models.
+        InvalidRun: none is valid.
+    """
     if models is not None:
         found = _of_models(found, models)
     valid = [record for record in found if not record.summary.invalid]

@@ -1,0 +1,42 @@
+"""The paper's tables and claims, held to all runs of the folder; parameters and MACs as counted before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from repro.analysis.compare import Comparison, compare_table
+from repro.analysis.ledger import Ledger, build_ledger
+from repro.analysis.measured import catalogue_counts
+from repro.browser import runs
+from repro.catalogue.claim_files import load_sources
+from repro.catalogue.tables import find_table
+from repro.results.record import Complexity, RunRecord
+
+
+def compare(table: str, protocol: str) -> Comparison:
+    """What a printed table says, beside what was measured under the protocol."""
+    return _compare(table, protocol, runs.find_runs().records)
+
+
+def build_claims() -> Ledger:
+    return _claims(runs.find_runs().records)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={RunRecord: lambda run: run.fingerprint})
+def _compare(table: str, protocol: str, records: tuple[RunRecord, ...]) -> Comparison:
+    return compare_table(find_table(table), records, _counts(records), protocol)
+
+
+@st.cache_resource(
+    max_entries=2, show_spinner="Judging the claims", hash_funcs={RunRecord: lambda run: run.fingerprint}
+)
+def _claims(records: tuple[RunRecord, ...]) -> Ledger:
+    return build_ledger(load_sources(), records, _counts(records))
+
+
+def _counts(records: tuple[RunRecord, ...]) -> Mapping[str, Complexity]:
+    return catalogue_counts() | {
+        record.model.name: record.complexity for record in records if record.complexity
+    }

@@ -1,0 +1,70 @@
+"""Heat maps as the browser draws them: small pictures, spread over the crop they were computed on."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from repro.browser import runs
+from repro.reporting.heat_maps import Rows, by_image, upsampled
+from repro.results.heat_maps import CONTRAST, OK, PREDICTED, TARGETS, TRUE, load_maps
+
+DRAWN_PX = 56
+
+CAPTIONS = {TRUE: "for the true class", PREDICTED: "for the predicted", CONTRAST: "why it, not the true"}
+
+
+@dataclass(frozen=True, slots=True)
+class MapView:
+    """A crop and the map over it, as data URIs; without a map `caption` says why."""
+
+    src: str
+    map: str
+    missing: str
+    caption: str
+    alt: str = ""
+
+
+def kept_maps(run: str, image_ids: Sequence[str]) -> dict[str, Rows]:
+    """The maps of these images that are kept beside the run, by target.
+
+    Raises:
+        StorageError: they are damaged.
+    """
+    return by_image(load_maps(runs.run_folder(run), image_ids), image_ids)
+
+
+def map_views(maps: Rows, crop: str, targets: Sequence[str] = TARGETS) -> tuple[MapView, ...]:
+    """The maps of an image over its crop (a data URI); they share one scale of colours."""
+    good = [max(row["map"]) for row in maps.values() if row["status"] == OK]
+    return tuple(_view(maps[target], crop, max(good, default=1.0), target) for target in targets)
+
+
+def _view(row: Mapping[str, Any], crop: str, largest: float, target: str) -> MapView:
+    if row["status"] != OK:
+        return MapView(crop, "", "", f"{CAPTIONS[target]}: {row['status']}")
+    return MapView(crop, _map_uri(row, largest), "", CAPTIONS[target])
+
+
+def _map_uri(row: Mapping[str, Any], largest: float) -> str:
+    levels = np.clip(upsampled(row, DRAWN_PX) / largest * 255, 0, 255).astype(np.uint8)
+    image = Image.fromarray(levels)
+    image.putpalette(_palette())
+    file = BytesIO()
+    image.save(file, "PNG")
+    return f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
+
+
+@cache
+def _palette() -> bytes:
+    """Inferno's 256 colours, as in the pictures of `repro explain`."""
+    from matplotlib import colormaps
+
+    return bytes((colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8).ravel())

@@ -1,0 +1,83 @@
+"""Ranked pairs as a table on a page: numbers that sort as numbers, and a row that leads to the pair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from repro.browser.links import PAIR, address, go
+from repro.catalogue.classes import class_name
+from repro.catalogue.hierarchy import load_hierarchy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from streamlit.elements.lib.column_types import ColumnConfig
+
+MOST_PAIRS = 2000
+"""A browser keeps up with so many rows; the rest are a filter away."""
+
+
+def show_pairs(pairs: pd.DataFrame, names: Mapping[str, str], *, chance: bool, key: str) -> None:
+    """The pairs (`rank_pairs`), the most frequent first; a click on one opens it.
+
+    Args:
+        pairs: To be shown.
+        names: Of the runs, by id: each has a column.
+        chance: Whether what chance would give can be told.
+        key: Of the table.
+    """
+    shown = pairs.head(MOST_PAIRS)
+    event = st.dataframe(
+        _frame(shown, names, chance),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-cell",
+        column_config=_columns(),
+        alt="Ranked confusions",
+        key=key,
+    )
+    if len(pairs) > MOST_PAIRS:
+        st.caption(f"The first {MOST_PAIRS:,} of {len(pairs):,} pairs; filter to see others.")
+    if cells := event["selection"]["cells"]:
+        row = shown.iloc[cells[0][0]]
+        go(address(PAIR, true=int(row["label"]), taken=int(row["predicted"])))
+
+
+def _frame(pairs: pd.DataFrame, names: Mapping[str, str], chance: bool) -> pd.DataFrame:
+    import pandas as pd
+
+    hierarchy = load_hierarchy()
+    classes = list(zip(pairs["label"], pairs["predicted"], strict=True))
+    columns = {
+        "True": [class_name(label) for label, _ in classes],
+        "Taken for": [class_name(predicted) for _, predicted in classes],
+        "Errors": pairs["count"].to_numpy(),
+    }
+    if len(names) > 1:
+        for run, name in names.items():
+            columns[name] = [by_run.get(run, 0) for by_run in pairs["by_run"]]
+    columns["Rate"] = pairs["rate"].to_numpy()
+    if chance:
+        columns["By chance"] = pairs["expected"].to_numpy()
+        columns["p"] = pairs["p_corrected"].to_numpy()
+    columns["Both are a kind of"] = [hierarchy.lowest_common_ancestor(*pair).name for pair in classes]
+    columns["Depth"] = pairs["depth"].to_numpy()
+    columns["Size ratio"] = pairs["size_ratio"].to_numpy()
+    columns["Main cause"] = pairs["main_cause"].to_numpy()
+    return pd.DataFrame(columns)
+
+
+def _columns() -> dict[str, ColumnConfig | str | None]:
+    number = st.column_config.NumberColumn
+    return {
+        "Rate": number(format="percent", help="Of the images of the true class."),
+        "By chance": number(
+            format="%.2f", help="If each class's errors fell on the others as all wrong predictions do."
+        ),
+        "p": number(format="%.1e", help="Of so many or more by chance, corrected for all pairs."),
+        "Depth": number(help="Of what both are a kind of in WordNet: the deeper, the more alike."),
+        "Size ratio": number(format="%.1f", help="The larger class by the smaller, estimated."),
+    }

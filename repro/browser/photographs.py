@@ -1,0 +1,143 @@
+"""Photographs of a run, by the ids of its images alone: their bytes come from its dataset, or not at all.
+
+What a results file says of paths is never followed: the dataset is listed anew, and a sample found by its id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image
+
+from repro.browser import runs
+from repro.datasets import Dataset, open_dataset
+from repro.datasets.decode import UnreadableImage, decode
+from repro.exceptions import DataRefused
+from repro.explain.crop_window import crop_for_display
+from repro.results.record import RunRecord
+from repro.results.store import read_rows
+from repro.specs import Geometry, Sample
+
+THUMBNAIL_PX = 200
+
+NO_PLACE = "the predictions were imported, and nobody said where their images are"
+
+_QUALITY = 85
+
+
+def photograph(record: RunRecord, image_id: str) -> Image.Image:
+    """The whole photograph, of the bytes that were scored; imported runs do not tell which these were.
+
+    Raises:
+        DataRefused: the dataset or the image is not there, cannot be read, or is another one.
+    """
+    return _photograph(_source(record), record.run_id, image_id)
+
+
+def crop_uri(record: RunRecord, image_id: str, side_px: int = THUMBNAIL_PX) -> str:
+    """The crop that was scored, as a data URI at `side_px`; of an imported run the whole photograph.
+
+    Raises:
+        DataRefused: as `photograph`.
+    """
+    geometry = None if record.protocol is None else record.protocol.geometry
+    return _crop_uri(_source(record), record.run_id, image_id, geometry, side_px)
+
+
+def whole_uri(record: RunRecord, image_id: str, side_px: int) -> str:
+    """The whole photograph as a data URI, `side_px` its longer side.
+
+    Raises:
+        DataRefused: as `photograph`.
+    """
+    return _crop_uri(_source(record), record.run_id, image_id, None, side_px)
+
+
+def why_none(record: RunRecord) -> str:
+    """Why none of a run's photographs can be shown; empty where they can."""
+    try:
+        _dataset(_source(record))
+    except DataRefused as reason:
+        return str(reason)
+    return ""
+
+
+def to_uri(image: Image.Image) -> str:
+    """A JPEG of the pixels alone: no EXIF, no comment, no profile."""
+    image.info.clear()
+    file = BytesIO()
+    image.save(file, "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the images of a run are; None: nobody knows."""
+
+    root: str | None
+    labels: str | None
+
+
+def _source(record: RunRecord) -> _Source:
+    root, labels = runs.data_root(record), runs.labels_file(record)
+    return _Source(*(None if path is None else str(path) for path in (root, labels)))
+
+
+def _dataset(source: _Source) -> tuple[Dataset, Mapping[str, Sample]]:
+    """The dataset and its samples by id.
+
+    Raises:
+        DataRefused: it is not there, or not what it was.
+    """
+    if source.root is None:
+        raise DataRefused(NO_PLACE, hint="repro app --data IMAGENET")
+    return _opened(source)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Listing the images", ttl=600)
+def _opened(source: _Source) -> tuple[Dataset, Mapping[str, Sample]]:
+    from repro.exceptions import ReproError
+
+    try:
+        dataset = open_dataset(Path(source.root or ""), Path(source.labels) if source.labels else None)
+    except ReproError as reason:
+        raise DataRefused(str(reason), hint=reason.hint) from reason
+    return dataset, {sample.image_id: sample for sample in dataset.samples}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _sha256(run: str, at: runs.Stamp) -> Mapping[str, str | None]:
+    record = next(record for record in runs.find_runs().records if record.run_id == run)
+    rows = read_rows(runs.run_folder(run), record, ["image_id", "sha256"])
+    return dict(zip(rows["image_id"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _photograph(source: _Source, run: str, image_id: str) -> Image.Image:
+    dataset, samples = _dataset(source)
+    try:
+        data = dataset.read(samples[image_id])
+        expected = _sha256(run, runs.current())[image_id]
+        if expected is not None and hashlib.sha256(data).hexdigest() != expected:
+            raise DataRefused("another image than the one that was scored (its SHA-256 differs)")
+        return decode(data).rgb
+    except KeyError:
+        raise DataRefused("no longer in the dataset") from None
+    except (OSError, UnreadableImage) as reason:
+        raise DataRefused(f"cannot be read: {reason}") from reason
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def _crop_uri(source: _Source, run: str, image_id: str, geometry: Geometry | None, side_px: int) -> str:
+    whole = _photograph(source, run, image_id)
+    if geometry is not None:
+        return to_uri(crop_for_display(whole, geometry, side_px))
+    small = whole.copy()
+    small.thumbnail((side_px, side_px))
+    return to_uri(small)

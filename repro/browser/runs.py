@@ -1,0 +1,101 @@
+"""The runs that the app looks at, read once however many pages ask."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from repro.analysis.error_study import ErrorStudy, study_errors
+from repro.results.choice import RunChoice, choose_among, choose_runs
+from repro.results.record import RunRecord
+from repro.results.runs import runs_folder
+from repro.results.survey import Survey, stamp, survey
+
+DEPTH = 8
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+def folder() -> Path:
+    return runs_folder().absolute()
+
+
+def current() -> Stamp:
+    """Changes whenever the folder of runs does."""
+    return stamp(folder())
+
+
+def find_runs() -> Survey:
+    """What lies in the folder of runs now."""
+    return _survey(str(folder()), current())
+
+
+def default_runs(found: Survey) -> list[str]:
+    """The newest run, and all of the same images."""
+    return list(_same_images(str(folder()), current(), found))
+
+
+def choose(runs: Sequence[str]) -> RunChoice:
+    """Records and rows of these runs.
+
+    Raises:
+        UsageError: they are of different images.
+        StorageError: one is damaged.
+    """
+    return _choice(str(folder()), current(), tuple(runs))
+
+
+def study(runs: Sequence[str]) -> ErrorStudy:
+    """The errors of these runs with their causes.
+
+    Raises:
+        InvalidRun: there are none, or a run does not tell what was predicted.
+    """
+    return _study(str(folder()), current(), tuple(runs))
+
+
+def run_folder(run: str) -> Path:
+    return folder() / run
+
+
+def short_names(records: Sequence[RunRecord]) -> dict[str, str]:
+    """What each run is called: its model's label, and its id where several would be called alike."""
+    labels = {record.run_id: record.model.label or record.model.name for record in records}
+    called = list(labels.values())
+    return {run: label if called.count(label) == 1 else run for run, label in labels.items()}
+
+
+def data_root(record: RunRecord) -> Path | None:
+    """Where the images of a run are: `$REPRO_DATA`, else where they were; None: nobody knows."""
+    if told := os.environ.get("REPRO_DATA"):
+        return Path(told)
+    return None if record.imported else Path(record.dataset.root)
+
+
+def labels_file(record: RunRecord) -> Path | None:
+    told = os.environ.get("REPRO_LABELS") or record.labels_passed
+    return Path(told) if told else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the runs")
+def _survey(folder: str, at: Stamp) -> Survey:
+    return survey(Path(folder))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the runs")
+def _same_images(folder: str, at: Stamp, _found: Survey) -> tuple[str, ...]:
+    return tuple(choose_among(Path(folder), _found.records).records)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the predictions")
+def _choice(folder: str, at: Stamp, runs: tuple[str, ...]) -> RunChoice:
+    return choose_runs(Path(folder), runs, None)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Sorting the errors by cause")
+def _study(folder: str, at: Stamp, runs: tuple[str, ...]) -> ErrorStudy:
+    choice = _choice(folder, at, runs)
+    return study_errors(choice.rows, choice.models, DEPTH)

@@ -1,0 +1,69 @@
+"""All that lies in a folder of runs: those that can be read, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from repro.exceptions import StorageError
+from repro.results.record import RunRecord
+from repro.results.runs import read_record
+
+UNFINISHED = "not finished: the command that began it goes on where it was"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The whole runs that may be believed, oldest first; the others by folder, each with its reason."""
+
+    records: tuple[RunRecord, ...]
+    left_out: Mapping[str, str]
+
+
+def survey(folder: Path) -> Survey:
+    """Looks at every run in `folder`; one that is damaged keeps no other from being read."""
+    found: list[RunRecord] = []
+    left_out: dict[str, str] = {}
+    for path in sorted({*folder.glob("*/run.json"), *folder.glob("*/shards")}):
+        name = path.parent.name
+        if path.name == "shards":
+            left_out[name] = UNFINISHED
+            continue
+        try:
+            record = _verified(path.parent)
+        except StorageError as reason:
+            left_out[name] = str(reason)
+            continue
+        left_out.pop(name, None)
+        if record.summary.invalid:
+            left_out[name] = f"INVALID: {record.summary.invalid}"
+        elif record.run_id != name:
+            left_out[name] = f"it was moved: its record is that of {record.run_id}"
+        else:
+            found.append(record)
+    return Survey(tuple(sorted(found, key=lambda record: (record.started, record.run_id))), left_out)
+
+
+def stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Changes whenever what `survey` reads does: names, times and lengths of the files, read by none."""
+    paths = (path for name in ("run.json", "predictions.parquet") for path in folder.glob(f"*/{name}"))
+    found = []
+    for path in sorted(paths):
+        status = path.stat()
+        found.append((f"{path.parent.name}/{path.name}", status.st_mtime_ns, status.st_size))
+    return (*found, *((f"{path.parent.name}/shards", 0, 0) for path in sorted(folder.glob("*/shards"))))
+
+
+def _verified(path: Path) -> RunRecord:
+    """The record of the run in `path`, whose rows are those that were written, with the counts they give.
+
+    Raises:
+        StorageError: either is damaged.
+    """
+    from repro.results.store import read_rows
+    from repro.results.summary import recount
+
+    record = read_record(path / "run.json")
+    rows = read_rows(path, record, ["status", "rank", "top5"])
+    return replace(record, summary=recount(record.summary, rows))

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING
 
 from repro.analysis.confusions import describe_pairs
 from repro.catalogue.overlaps import load_overlaps
-from repro.datasets.entries import VAL_IMAGE
-from repro.doctor.real import RealLabels, load_real_labels
+from repro.doctor.real import RealLabels, load_real_labels, val_places
 from repro.exceptions import InvalidRun
 from repro.specs import N_CLASSES
 
@@ -91,14 +90,14 @@ def assign_causes(
 
     real = real if real is not None else load_real_labels()
     label, predicted = errors["label"].to_numpy(), errors["predicted"].to_numpy()
-    real_labels = _real_labels(errors["image_id"].tolist(), real)
+    listed = real_labels(errors["image_id"].tolist(), real)
     together, either = _co_occurrence(real, label, predicted)
     own = [
         labels is not None and a in labels and b in labels
-        for labels, a, b in zip(real_labels, label, predicted, strict=True)
+        for labels, a, b in zip(listed, label.tolist(), predicted.tolist(), strict=True)
     ]
     evidence = errors.assign(
-        real_labels=np.fromiter(real_labels, dtype=object, count=len(errors)),
+        real_labels=np.fromiter(listed, dtype=object, count=len(errors)),
         overlap=_overlaps(label, predicted, together, either),
         **_described(label, predicted),
         n_together=together - np.array(own, dtype=np.int64),
@@ -134,7 +133,7 @@ def _fired(evidence: pd.DataFrame, depth: int) -> pd.DataFrame:
     """By error, which rules fire: one boolean column a cause."""
     import pandas as pd
 
-    labels = list(zip(evidence["real_labels"], evidence["predicted"], strict=True))
+    labels = list(zip(evidence["real_labels"], evidence["predicted"].tolist(), strict=True))
     fired = pd.DataFrame(
         {
             ACCEPTABLE: [known is not None and predicted in known for known, predicted in labels],
@@ -162,22 +161,18 @@ def _first(fired: pd.DataFrame) -> pd.Series[str]:
     return pd.Series(np.array(CAUSES, dtype=object)[places], index=fired.index)
 
 
-def _real_labels(image_ids: Sequence[str], real: RealLabels | None) -> list[list[int] | None]:
+def real_labels(image_ids: Sequence[str], real: RealLabels | None) -> list[list[int] | None]:
     """What ReaL lists for each image; None for what is no validation image."""
     import numpy as np
 
     if real is None:
         return [None] * len(image_ids)
     edges = np.searchsorted(real.images, np.arange(len(real.labelled) + 1))
-    classes = real.classes.tolist()
-
-    def listed(image_id: str) -> list[int] | None:
-        if not VAL_IMAGE.fullmatch(image_id):
-            return None
-        image = int(image_id[-8:]) - 1
-        return classes[edges[image] : edges[image + 1]] if 0 <= image < len(real.labelled) else None
-
-    return [listed(image_id) for image_id in image_ids]
+    edges, classes = edges.tolist(), real.classes.tolist()
+    return [
+        classes[edges[image] : edges[image + 1]] if 0 <= image < len(real.labelled) else None
+        for image in val_places(image_ids).tolist()
+    ]
 
 
 def _co_occurrence(real: RealLabels | None, label: Ints, predicted: Ints) -> tuple[Ints, Ints]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from repro.analysis.statistics import benjamini_hochberg
 from repro.specs import N_CLASSES
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def rank_pairs(errors: pd.DataFrame, counts: pd.DataFrame, *, symmetric: bool = 
     pairs["rate"] = pairs["count"] / shown
     pairs["expected"] = sum(chance.expected(run, label, predicted) for run in chance.runs)
     pairs["p"] = np.minimum(pairs["p"] * len(chance.runs), 1.0)
-    pairs["p_corrected"] = _corrected(pairs["p"].to_numpy(), chance.n_possible())
+    pairs["p_corrected"] = benjamini_hochberg(pairs["p"].to_numpy(), chance.n_possible())
     pairs = pairs.assign(**describe_pairs(label, predicted))
     if "cause" in errors:
         pairs["main_cause"] = _main_causes(errors, pairs, symmetric)
@@ -85,10 +86,9 @@ def describe_pairs(label: Ints, predicted: Ints) -> dict[str, NDArray[np.generic
     in_cm = np.array([size.longest_side_cm for size in sizes])
     bins = np.array([size.half_decade for size in sizes], dtype=np.int64)
     apart = np.abs(np.log(in_cm[label]) - np.log(in_cm[predicted]))
-    pairs = zip(label.tolist(), predicted.tolist(), strict=True)
     return {
         "depth": hierarchy.depth_table()[label, predicted].astype(np.int64),
-        "distance": np.array([hierarchy.semantic_distance(a, b) for a, b in pairs], dtype=np.int64),
+        "distance": hierarchy.distance_table()[label, predicted].astype(np.int64),
         "size_ratio": np.exp(apart),
         "bins_apart": np.abs(bins[label] - bins[predicted]),
     }
@@ -141,12 +141,12 @@ class _Chance:
     def tails(self, by_run: pd.DataFrame) -> pd.Series[float]:
         """The chance of each row's count or more; Poisson's tail lies above the binomial's it stands for."""
         import pandas as pd
-        from scipy.stats import poisson
+        from scipy.special import pdtrc  # scipy.stats has it too, and takes half a second to import
 
         tails = []
         for run, rows in by_run.groupby("run", sort=False, observed=True):
             expected = self.expected(str(run), rows["label"].to_numpy(), rows["predicted"].to_numpy())
-            tails.append(pd.Series(poisson.sf(rows["count"] - 1, expected), index=rows.index))
+            tails.append(pd.Series(pdtrc(rows["count"] - 1, expected), index=rows.index))
         return pd.concat(tails) if tails else pd.Series(dtype="float64")
 
     def n_possible(self) -> int:
@@ -159,40 +159,29 @@ class _Chance:
         return n_directed - n_both * (n_both - 1) // 2
 
 
-def _corrected(p: Floats, n_tests: int) -> Floats:
-    """Benjamini and Hochberg's (1995) correction of the p-values, and of those of 1 that are not listed."""
-    import numpy as np
-    from scipy.stats import false_discovery_control
-
-    if not len(p):
-        return p
-    padded = np.concatenate([p, np.ones(max(n_tests - len(p), 0))])
-    corrected: Floats = false_discovery_control(padded)[: len(p)]
-    return corrected
-
-
 def _main_causes(errors: pd.DataFrame, pairs: pd.DataFrame, symmetric: bool) -> list[str]:
     """The cause of most errors of each pair; of several, the one that comes first among the causes."""
+    import numpy as np
+
     from repro.analysis.causes import CAUSES
 
-    place = {cause: i for i, cause in enumerate(CAUSES)}
-    of_pair = errors[["label", "predicted"]]
+    a, b = errors["label"].to_numpy(), errors["predicted"].to_numpy()
     if symmetric:
-        of_pair = of_pair.assign(label=of_pair.min(axis=1), predicted=of_pair.max(axis=1))
-    counted = of_pair.assign(place=errors["cause"].astype("object").map(place))
-    sizes = counted.groupby(["label", "predicted", "place"]).size().rename("n").reset_index()
-    sizes = sizes.sort_values(["n", "place"], ascending=[False, True])
-    main = sizes.drop_duplicates(["label", "predicted"]).set_index(["label", "predicted"])["place"]
-    found = main.reindex(list(zip(pairs["label"], pairs["predicted"], strict=True)))
-    return [CAUSES[int(i)] for i in found]
+        a, b = np.minimum(a, b), np.maximum(a, b)
+    keys, where = np.unique(a * N_CLASSES + b, return_inverse=True)
+    place = {cause: i for i, cause in enumerate(CAUSES)}
+    counts = np.zeros((len(keys), len(CAUSES)), dtype=np.int64)
+    np.add.at(counts, (where, errors["cause"].astype("object").map(place).to_numpy()), 1)
+    wanted = np.searchsorted(keys, pairs["label"] * N_CLASSES + pairs["predicted"])
+    return [CAUSES[i] for i in counts.argmax(axis=1)[wanted]]
 
 
 def _counts_of_runs(by_run: pd.DataFrame) -> list[dict[str, int]]:
     """The counts by run of each pair, in the order in which the pairs first occur."""
     found: dict[tuple[int, int], dict[str, int]] = {}
-    columns = (by_run[name] for name in ("label", "predicted", "run", "count"))
+    columns = (by_run[name].tolist() for name in ("label", "predicted", "run", "count"))
     for label, predicted, run, count in zip(*columns, strict=True):
-        found.setdefault((label, predicted), {})[run] = int(count)
+        found.setdefault((label, predicted), {})[run] = count
     return list(found.values())
 
 

@@ -42,8 +42,8 @@ def _errors_of(run: str, rows: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "run": run,
-            "image_id": wrong["image_id"].to_pylist(),
-            "path": wrong["path"].to_pylist(),
+            "image_id": wrong["image_id"].to_pandas(),
+            "path": wrong["path"].to_pandas(),
             "label": wrong["label"].to_numpy().astype("int64"),
             "predicted": best_classes(run, wrong).to_numpy().astype("int64"),
             "p_predicted": _first(wrong["p_top5"]).to_numpy().astype("float64"),

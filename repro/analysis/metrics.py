@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from repro.datasets.entries import VAL_IMAGE
-from repro.doctor.real import RealLabels
+from repro.doctor.real import RealLabels, val_places
 from repro.exceptions import InvalidRun
 from repro.results.predictions import OK
 from repro.results.summary import hits
@@ -73,7 +72,7 @@ def real_accuracy(rows: pa.Table, real: RealLabels, k: int = 1) -> RealCount:
     """
     scored = rows.filter(pc.equal(rows["status"], OK))
     ids = scored["image_id"].to_pylist()
-    images = np.array([int(i[-8:]) - 1 if VAL_IMAGE.fullmatch(i) else -1 for i in ids], dtype=np.int64)
+    images = val_places(ids)
     inside = (images >= 0) & (images < len(real.labelled))
     inside[inside] = real.labelled[images[inside]]
     n = int(np.count_nonzero(inside))

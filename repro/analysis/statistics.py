@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 from repro.exceptions import InvalidRun
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -16,12 +23,13 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
     Raises:
         InvalidRun: `n` is 0.
     """
-    from scipy.stats import binomtest
-
     if n == 0:
         raise InvalidRun("no interval: no image was scored")
-    interval = binomtest(correct, n).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    share = correct / n
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z * sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return (centre - reach if correct else 0.0, centre + reach if correct < n else 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,22 @@ def paired_difference(n_only_a: int, n_only_b: int, n: int, confidence: float = 
         high=min(centre + reach, 1.0),
         p=float(binomtest(n_only_a, discordant).pvalue) if discordant else 1.0,
     )
+
+
+def benjamini_hochberg(p_values: Floats, n_tests: int) -> Floats:
+    """The p values corrected by their false discovery rate (Benjamini and Hochberg, JRSS B 57, 1995).
+
+    Of `n_tests` those that are not listed have p = 1. Without scipy.stats, whose import alone takes longer
+    than a page of the app may.
+    """
+    import numpy as np
+
+    order = np.argsort(p_values)
+    n_tests = max(n_tests, len(order))
+    scaled = p_values[order] * (n_tests / np.arange(1, len(order) + 1))
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return corrected
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

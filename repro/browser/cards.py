@@ -12,7 +12,7 @@ from repro.browser.background import place_of, submit, watch
 from repro.browser.gallery import Card, ModelView
 from repro.browser.heat_maps import MapView, kept_maps, map_views
 from repro.browser.links import IMAGE, address
-from repro.browser.photographs import crop_uri, why_none
+from repro.browser.photographs import THUMBNAIL_PX, crop_uri, why_none
 from repro.browser.texts import plain
 from repro.catalogue.classes import class_name
 from repro.exceptions import DataRefused
@@ -55,7 +55,9 @@ def cards(
         remarks: By image, what else is said of it: its cause.
     """
     said = answers(choice, image_ids)
-    views = {run: _maps(choice, run, [i for i in image_ids if run in said.get(i, {})]) for run in mapped}
+    views = {
+        run: heat_maps_of(choice, run, [i for i in image_ids if run in said.get(i, {})]) for run in mapped
+    }
     return [
         _card(choice, names, image_id, by_run, remarks.get(image_id, ""), views)
         for image_id, by_run in said.items()
@@ -98,7 +100,9 @@ def picture(choice: RunChoice, image_id: str) -> tuple[str, str]:
     return "", reason
 
 
-def _maps(choice: RunChoice, run: str, image_ids: Sequence[str]) -> dict[str, tuple[MapView, ...]]:
+def heat_maps_of(
+    choice: RunChoice, run: str, image_ids: Sequence[str], side_px: int = THUMBNAIL_PX
+) -> dict[str, tuple[MapView, ...]]:
     """The maps of the images that have them; the others are asked for, and come when they are made."""
     record = choice.records[run]
     kept = kept_maps(run, image_ids)
@@ -109,4 +113,4 @@ def _maps(choice: RunChoice, run: str, image_ids: Sequence[str]) -> dict[str, tu
             kept = kept_maps(run, image_ids)
     elif missing:
         st.caption(plain(f"No heat maps of {record.model.label}: {reason}"))
-    return {image_id: map_views(maps, crop_uri(record, image_id)) for image_id, maps in kept.items()}
+    return {image_id: map_views(maps, crop_uri(record, image_id, side_px)) for image_id, maps in kept.items()}

@@ -29,13 +29,17 @@ class ModelView:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """An image; texts are shown literally. `src` is its picture as a data URI; empty: `missing` says why."""
+    """An image; texts are shown literally. `src` is its picture, `map` what lies over it, as data URIs.
+
+    Without `src`, `missing` says why. Without `href` it is no link.
+    """
 
     href: str
     title: str
     lines: tuple[str, ...]
     models: tuple[ModelView, ...]
     src: str = ""
+    map: str = ""
     missing: str = ""
     alt: str = ""
 

@@ -13,12 +13,11 @@ import numpy as np
 from PIL import Image
 
 from repro.browser import runs
+from repro.catalogue.classes import class_name
 from repro.reporting.heat_maps import Rows, by_image, upsampled
 from repro.results.heat_maps import CONTRAST, OK, PREDICTED, TARGETS, TRUE, load_maps
 
 DRAWN_PX = 56
-
-CAPTIONS = {TRUE: "for the true class", PREDICTED: "for the predicted", CONTRAST: "why it, not the true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,15 @@ def map_views(maps: Rows, crop: str, targets: Sequence[str] = TARGETS) -> tuple[
 
 def _view(row: Mapping[str, Any], crop: str, largest: float, target: str) -> MapView:
     if row["status"] != OK:
-        return MapView(crop, "", "", f"{CAPTIONS[target]}: {row['status']}")
-    return MapView(crop, _map_uri(row, largest), "", CAPTIONS[target])
+        return MapView(crop, "", "", f"{_caption(row, target)}: {row['status']}")
+    return MapView(crop, _map_uri(row, largest), "", _caption(row, target))
+
+
+def _caption(row: Mapping[str, Any], target: str) -> str:
+    true, predicted, against = (class_name(row[name]) for name in ("label", "predicted", "against"))
+    return {TRUE: f"for {true}", PREDICTED: f"for {predicted}", CONTRAST: f"{predicted}, not {against}"}[
+        target
+    ]
 
 
 def _map_uri(row: Mapping[str, Any], largest: float) -> str:

@@ -16,10 +16,13 @@ import streamlit as st
 from PIL import Image
 
 from repro.browser import runs
+from repro.browser.texts import plain
 from repro.datasets import Dataset, open_dataset
 from repro.datasets.decode import UnreadableImage, decode
 from repro.exceptions import DataRefused
 from repro.explain.crop_window import crop_for_display
+from repro.reporting.table import literal
+from repro.results.choice import RunChoice
 from repro.results.record import RunRecord
 from repro.results.store import read_rows
 from repro.specs import Geometry, Sample
@@ -57,6 +60,22 @@ def whole_uri(record: RunRecord, image_id: str, side_px: int) -> str:
         DataRefused: as `photograph`.
     """
     return _crop_uri(_source(record), record.run_id, image_id, None, side_px)
+
+
+def show_photograph(choice: RunChoice, image_id: str) -> None:
+    """The whole photograph, from the first of the runs that can show it, or why none can."""
+    reason: DataRefused | None = None
+    for record in choice.records.values():
+        try:
+            whole = photograph(record, image_id)
+        except DataRefused as refused:
+            reason = reason or refused
+            continue
+        st.image(whole, caption=f"{whole.width} × {whole.height} pixels")
+        return
+    st.info(plain(f"No photograph: {reason}"), icon=":material/hide_image:")
+    if reason is not None and reason.hint:
+        st.code(literal(reason.hint), language=None)
 
 
 def why_none(record: RunRecord) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from repro.analysis.error_study import ErrorStudy, study_errors
+from repro.exceptions import InvalidRun
 from repro.results.choice import RunChoice, choose_among, choose_runs
 from repro.results.record import RunRecord
 from repro.results.runs import runs_folder
@@ -55,6 +56,14 @@ def study(runs: Sequence[str]) -> ErrorStudy:
         InvalidRun: there are none, or a run does not tell what was predicted.
     """
     return _study(str(folder()), current(), tuple(runs))
+
+
+def study_or_none(runs: Sequence[str]) -> ErrorStudy | None:
+    """The same; None where there is nothing to study."""
+    try:
+        return study(runs)
+    except InvalidRun:
+        return None
 
 
 def run_folder(run: str) -> Path:

@@ -80,7 +80,11 @@ class Hierarchy:
 
     def depth_table(self) -> NDArray[np.uint8]:
         """`pair_depth` of all pairs: (1000, 1000), 1 MB, read-only; a class's own depth on the diagonal."""
-        return self._depth_table
+        return self._pair_tables[0]
+
+    def distance_table(self) -> NDArray[np.uint8]:
+        """`semantic_distance` of all pairs: (1000, 1000), 1 MB, read-only."""
+        return self._pair_tables[1]
 
     @cached_property
     def _steps_up(self) -> Mapping[int, Mapping[str, int]]:
@@ -107,16 +111,21 @@ class Hierarchy:
         return {wnid: tuple(indices) for wnid, indices in under.items()}
 
     @cached_property
-    def _depth_table(self) -> NDArray[np.uint8]:
+    def _pair_tables(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Depths and distances: as one number, the smallest is of the deepest node, then the nearest."""
         import numpy as np
 
         n_classes = len(self._steps_up)
-        table = np.zeros((n_classes, n_classes), dtype=np.uint8)
-        for node in sorted(self.nodes.values(), key=lambda node: node.depth):
+        nearest = np.full((n_classes, n_classes), np.iinfo(np.uint16).max, dtype=np.uint16)
+        for node in self.nodes.values():
             under = self._classes_under[node.wnid]
-            table[np.ix_(under, under)] = node.depth  # what is deeper comes later, and stays
-        table.flags.writeable = False
-        return table
+            steps = np.array([self._steps_up[index][node.wnid] for index in under], dtype=np.uint16)
+            pairs = np.ix_(under, under)
+            nearest[pairs] = np.minimum(nearest[pairs], (255 - node.depth) * 256 + steps[:, None] + steps)
+        tables = (255 - nearest // 256).astype(np.uint8), (nearest % 256).astype(np.uint8)
+        for table in tables:
+            table.flags.writeable = False
+        return tables
 
 
 @cache

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from repro.datasets.dataset import VAL_IMAGES
@@ -44,9 +47,19 @@ def load_real_labels() -> RealLabels | None:
     by_image = json.loads(path.read_text(encoding="utf-8"))
     if len(by_image) != VAL_IMAGES:
         return None
-    pairs = [(image, c) for image, classes in enumerate(by_image) for c in set(classes)]
-    images, classes = np.array(pairs, dtype=np.int64).T
-    return RealLabels(images, classes, np.bincount(images, minlength=VAL_IMAGES) > 0)
+    distinct = [set(classes) for classes in by_image]
+    n_given = np.fromiter(map(len, distinct), dtype=np.int64)
+    classes = np.fromiter(chain.from_iterable(distinct), dtype=np.int64)
+    return RealLabels(np.repeat(np.arange(VAL_IMAGES), n_given), classes, n_given > 0)
+
+
+def val_places(image_ids: Sequence[str]) -> Ints:
+    """The place of each image in ImageNet val (0 is ILSVRC2012_val_00000001); -1 where it is none of it."""
+    ids = pa.array(image_ids, pa.string())
+    is_val = pc.match_substring_regex(ids, f"^{VAL_IMAGE.pattern}$")
+    numbers = pc.if_else(is_val, pc.utf8_slice_codeunits(ids, -8), "0").cast(pa.int64()).to_numpy()
+    places: Ints = np.where(numbers <= VAL_IMAGES, numbers - 1, -1)
+    return places
 
 
 def images_without_label(image_ids: Iterable[str]) -> set[str]:
@@ -54,10 +67,6 @@ def images_without_label(image_ids: Iterable[str]) -> set[str]:
     real = load_real_labels()
     if real is None:
         return set()
-    return {
-        image_id
-        for image_id in image_ids
-        if VAL_IMAGE.fullmatch(image_id)
-        and 1 <= int(image_id[-8:]) <= len(real.labelled)
-        and not real.labelled[int(image_id[-8:]) - 1]
-    }
+    ids = list(image_ids)
+    places = val_places(ids).tolist()
+    return {i for i, place in zip(ids, places, strict=True) if place >= 0 and not real.labelled[place]}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import torch
 from PIL.Image import Image
 
@@ -20,6 +21,7 @@ from repro.evaluation.networks import build_network
 from repro.evaluation.preprocess import crop
 from repro.evaluation.weights import LocatedWeights, locate_weights
 from repro.exceptions import DataRefused, InvalidRun, UsageError, WeightsRefused
+from repro.results.by_image import RowsByImage
 from repro.results.predictions import OK
 from repro.results.record import Numerics, RunRecord
 from repro.results.runs import read_record
@@ -104,8 +106,10 @@ def open_run(
     record = read_record(folder / "run.json")
     if record.summary.invalid:
         raise InvalidRun(f"{record.run_id} is INVALID: {record.summary.invalid}", hint="repro runs")
-    rows = {row["image_id"]: row for row in read_rows(folder, record).to_pylist() if row["status"] == OK}
-    if any(not row["top5"] or row["sha256"] is None for row in rows.values()):
+    rows = read_rows(folder, record)
+    rows = rows.filter(pc.equal(rows["status"], OK))
+    n_best = pc.fill_null(pc.list_value_length(rows["top5"]), 0)
+    if rows["sha256"].null_count or not pc.all(pc.greater(n_best, 0), min_count=0).as_py():
         raise InvalidRun(
             f"{record.run_id} lacks what names an image or its best classes: it was not made here"
         )
@@ -115,7 +119,7 @@ def open_run(
     return OpenRun(
         folder=folder,
         record=record,
-        rows=rows,
+        rows=RowsByImage(rows),
         dataset=dataset,
         samples={sample.image_id: sample for sample in dataset.samples},
         network=build_network(spec, weights).to(numerics.device),

@@ -1,12 +1,14 @@
-"""Wilson's interval against its published formula and known values."""
+"""Wilson's interval against its published formula and known values, the corrected p values against scipy."""
 
 from math import sqrt
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest, false_discovery_control
 
-from repro.analysis.statistics import wilson_interval
+from repro.analysis.statistics import benjamini_hochberg, wilson_interval
 from repro.exceptions import InvalidRun
 
 # Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
@@ -33,6 +35,8 @@ def test_wilsons_formula(counts):
         ((centre - reach) / (1 + z * z / n), (centre + reach) / (1 + z * z / n)), abs=1e-9
     )
     assert 0 <= low <= p <= high <= 1
+    of_scipy = binomtest(correct, n).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((of_scipy.low, of_scipy.high), abs=1e-15)
 
 
 def test_higher_confidence_is_wider():
@@ -43,3 +47,11 @@ def test_higher_confidence_is_wider():
 def test_no_images_no_interval():
     with pytest.raises(InvalidRun, match="no image was scored"):
         wilson_interval(0, 0)
+
+
+@given(st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 1.0]), max_size=30), st.integers(0, 60))
+def test_those_not_listed_count_as_tests_with_p_1(p_values, n_tests):
+    p = np.array(p_values)
+    padded = np.concatenate([p, np.ones(max(n_tests - len(p), 0))])
+    expected = false_discovery_control(padded)[: len(p)] if len(p) else p
+    assert benjamini_hochberg(p, n_tests).tolist() == expected.tolist()

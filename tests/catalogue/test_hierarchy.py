@@ -177,7 +177,17 @@ def test_the_table_has_every_pair() -> None:
 
 @given(CLASSES, CLASSES)
 def test_table_and_pair_agree(a: int, b: int) -> None:
-    assert load_hierarchy().depth_table()[a, b] == load_hierarchy().pair_depth(a, b)
+    hierarchy = load_hierarchy()
+    assert hierarchy.depth_table()[a, b] == hierarchy.pair_depth(a, b)
+    assert hierarchy.distance_table()[a, b] == hierarchy.semantic_distance(a, b)
+
+
+def test_the_table_of_distances_settles_ties_as_the_pairs_do() -> None:
+    hierarchy, table = load_hierarchy(), load_hierarchy().distance_table()
+    several = [c.index for c in load_classes() if len(ways_up(c.wnid)) > 1]
+    for a in several:
+        assert table[a].tolist() == [hierarchy.semantic_distance(a, b) for b in range(1000)]
+    assert np.array_equal(table, table.T)
 
 
 @pytest.mark.parametrize("index", [-1, 1000])

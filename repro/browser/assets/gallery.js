@@ -17,8 +17,9 @@ function model({ text, maps }) {
 }
 
 function card({ href, title, lines, models, ...shown }) {
-  const link = make("a", { href }, picture(shown), make("span", { textContent: title }));
-  follow(link);
+  const head = [picture(shown), make("span", { textContent: title })];
+  const link = href ? make("a", { href }, ...head) : make("div", {}, ...head);
+  if (href) follow(link);
   const told = lines.map((line) => make("p", { className: "small", textContent: line }));
   return make("article", { className: "card" }, link, ...told, ...models.map(model));
 }

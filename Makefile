@@ -1,4 +1,5 @@
 # make demo: the main job, on real weights and real photographs. make test: the tests. Both set themselves up.
+# make app: the error browser, on the runs in runs/. make screenshots: its pictures in reports/app; needs Chromium.
 # make reports: the committed tables and pictures that need no run, seconds.
 # make mutants: the tests of the tests, minutes. make proof: every promise of the README, measured, under an hour.
 
@@ -6,10 +7,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test mutants proof reports hierarchy lint install lock clean
+.PHONY: demo app screenshots test mutants proof reports hierarchy lint install lock clean
 
 demo: install
 	$(BIN)/repro demo
+
+app: install
+	$(BIN)/repro app
+
+screenshots: install
+	$(BIN)/python -m tests.browser.screenshots
 
 # One thread a process: the tests share the cores among themselves.
 test: install lint

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
+from urllib.request import urlopen
 
 from tests.conftest import Demo
 
@@ -23,6 +25,28 @@ def test_models_are_listed(installed: Path, tmp_path: Path) -> None:
     result = run(installed, "models", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "poolformer_s24.sail_in1k" in result.stdout
+
+
+def test_the_app_is_part_of_it(installed: Path, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = [installed / "python", "-I", installed / "repro", "app", "--no-browser", "--port", str(port)]
+    with subprocess.Popen(
+        program, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as app:
+        assert app.stdout and app.stderr
+        try:
+            assert app.stdout.readline().endswith(f"http://127.0.0.1:{port}\n"), app.stderr.read()
+            with urlopen(f"http://127.0.0.1:{port}/_stcore/health") as answer:
+                assert answer.read() == b"ok"
+            (child,) = Path(f"/proc/{app.pid}/task/{app.pid}/children").read_text().split()
+            command = Path("/proc", child, "cmdline").read_text().split("\0")
+        finally:
+            app.terminate()
+            app.communicate(timeout=20)
+    (script,) = [word for word in command if word.endswith("errors.py")]
+    assert Path(script).is_relative_to(installed.parent)
 
 
 def test_the_demo_does_the_main_job(demo: Demo) -> None:

@@ -24,13 +24,21 @@ HEAVY = (
     "pyarrow",
     "matplotlib",
     "plotly",
+    "streamlit",
 )
 VERBS = [command.name for command in app.registered_commands]
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["models"], ["--version"], ["eval", "--help"], ["claims", "--runs", "nowhere"]],
+    [
+        ["--help"],
+        ["models"],
+        ["--version"],
+        ["eval", "--help"],
+        ["claims", "--runs", "nowhere"],
+        ["app", "--help"],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:

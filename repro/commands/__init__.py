@@ -9,6 +9,7 @@ from repro.commands import (
     demo,
     difference,
     doctor,
+    error_browser,
     errors,
     evaluate,
     exchange,
@@ -39,6 +40,7 @@ app.command("explain")(explain.explain)
 app.command("probe")(explain.probe)
 app.command("study")(study.study)
 app.command("report")(report.report)
+app.command("app")(error_browser.app)
 app.command("models")(show.models)
 app.command("complexity")(complexity.complexity)
 app.command("runs")(show.runs)

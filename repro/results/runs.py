@@ -22,6 +22,9 @@ from repro.exceptions import StorageError, UsageError
 from repro.results.record import RunRecord
 
 RUNS_VARIABLE = "REPRO_RUNS"
+DATA_VARIABLE = "REPRO_DATA"
+LABELS_VARIABLE = "REPRO_LABELS"
+"""Where the error browser finds images and labels, if not where a run says."""
 
 
 def runs_folder(option: Path | None = None) -> Path:

@@ -1,0 +1,114 @@
+"""Pictures of every page of the app, as a browser shows them on photographs that may be passed on.
+
+    make screenshots        writes reports/app/*.png, minutes
+
+The photographs are made and evaluated in a folder that is gone afterwards; the browser may reach no other
+machine, and a page that shows an error ends it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from repro.commands.streamlit_server import find_app, serve
+from repro.results.runs import DATA_VARIABLE, RUNS_VARIABLE
+from tests.browser.chromium import WAIT_MS, Seen, launch_chromium
+from tests.browser.conftest import free_port
+from tests.browser.photographs import evaluate_photographs, run_repro
+from tests.conftest import CHECKOUT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: its name, the page's address, and the selector of what has to stand there first."""
+
+    name: str
+    path: str
+    wait_for: str = "h1, h2, h3"
+    dark: bool = False
+    width: int = 1280
+
+
+SHOTS = (
+    Shot("overview", "/"),
+    Shot("overview-dark", "/", dark=True),
+    Shot("overview-narrow", "/", width=420),
+)
+HEIGHT = 800
+
+MOST_BYTES = 250_000
+COLOURS = (256, 128, 64)
+SETTLED_MS = 1500
+"""How long nothing may change before a picture is taken: plots and pictures are drawn after the text."""
+
+
+def take_screenshots(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        evaluated = evaluate_photographs(Path(place))
+        runs = sorted(path.parent.name for path in evaluated.runs.glob("*/run.json"))
+        run_repro("explain", *runs, "--runs", evaluated.runs)
+        port = free_port()
+        told = {RUNS_VARIABLE: str(evaluated.runs), DATA_VARIABLE: str(evaluated.data)}
+        with serve(find_app(), port, told), launch_chromium() as browser:
+            for shot in SHOTS:
+                path = folder / f"{shot.name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(_small(_take(browser, f"http://127.0.0.1:{port}", shot)))
+                sys.stdout.write(f"{path}: {path.stat().st_size / 1e3:.0f} kB\n")
+
+
+def _take(browser: Browser, url: str, shot: Shot) -> bytes:
+    seen = Seen()
+    context = browser.new_context(
+        viewport={"width": shot.width, "height": HEIGHT},
+        color_scheme="dark" if shot.dark else "light",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(WAIT_MS)
+    seen.watch(context)
+    page = context.new_page()
+    page.goto(url + shot.path)
+    page.locator(shot.wait_for).first.wait_for()
+    settle(page)
+    taken = page.screenshot()
+    broken = page.get_by_test_id("stException").count()
+    context.close()
+    if broken or seen.errors or seen.hosts != {"127.0.0.1"}:
+        raise RuntimeError(f"{shot.name}: {broken} errors on the page, {seen.errors}, hosts {seen.hosts}")
+    return taken
+
+
+def settle(page: Page) -> None:
+    """Waits until the script has run to its end and the page has stood still for a while."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    before = b""
+    while (now := page.screenshot()) != before:
+        before = now
+        page.wait_for_timeout(SETTLED_MS)
+
+
+def _small(png: bytes) -> bytes:
+    """The picture in few enough bytes for a repository, with as many colours as that leaves."""
+    for n in COLOURS:
+        if len(png) <= MOST_BYTES:
+            break
+        with Image.open(BytesIO(png)) as picture:
+            fewer = picture.convert("RGB").quantize(n, method=Image.Quantize.MAXCOVERAGE)
+        buffer = BytesIO()
+        fewer.save(buffer, "PNG", optimize=True)
+        png = buffer.getvalue()
+    return png
+
+
+if __name__ == "__main__":
+    take_screenshots(CHECKOUT / "reports" / "app")

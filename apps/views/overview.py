@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from repro.analysis.tradeoff import lay_tradeoff
+from repro.analysis.tradeoff import AGAINST, lay_tradeoff
 from repro.browser import runs
 from repro.browser.comparison import build_claims, compare
 from repro.browser.links import CONFUSIONS, address, show_links
@@ -29,7 +29,7 @@ protocol = middle.segmented_control(
     "Protocol", PROTOCOL_NAMES, default=PROTOCOL_NAMES[0], required=True, key="protocol", bind="query-params"
 )
 against = right.segmented_control(
-    "Accuracy against", ("macs", "params"), default="macs", required=True, key="against", bind="query-params"
+    "Accuracy against", AGAINST, default=AGAINST[0], required=True, key="against", bind="query-params"
 )
 comparison = compare(printed, protocol)
 try:

@@ -86,8 +86,8 @@ def cut_out(photograph: Image.Image, part: Box, geometry: Geometry, side_px: int
 def crop_for_display(photograph: Image.Image, geometry: Geometry, side_px: int) -> Image.Image:
     """What was scored of an RGB photograph, as sharp as it allows at `side_px`.
 
-    Not for a network: at the geometry's own `size_px` some pixels differ by up to three grey levels from
-    `repro.evaluation.preprocess.crop`, which resizes first and cuts then.
+    Not for a network: at the geometry's own `size_px` some pixels differ by a few grey levels from
+    `repro.evaluation.preprocess.crop`, as Pillow may round rows before columns where it cuts as well.
     """
     return cut_out(photograph, Box(0, 0, geometry.size_px, geometry.size_px), geometry, side_px)
 

@@ -107,8 +107,8 @@ def test_what_is_displayed_looks_like_what_was_scored(
     for photograph in photographs:
         shown = np.asarray(crop_for_display(photograph, geometry, size_px)).astype(int)
         difference = np.abs(shown - crop(photograph, geometry).permute(1, 2, 0).numpy())
-        assert difference.max() <= 3
-        assert difference.mean() <= 0.3  # a pixel further it would be 5 and more
+        assert difference.max() <= 8
+        assert difference.mean() <= 0.3  # moved by one pixel: 6 to 23
 
 
 @pytest.mark.parametrize("side_px", [64, 160, 448])

@@ -10,7 +10,7 @@ import streamlit as st
 
 from repro.analysis.matrix import count_matrix
 from repro.browser.links import CONFUSIONS, PAIR, RUNS, address, go
-from repro.catalogue.class_groups import ClassGroup, load_class_groups
+from repro.catalogue.class_groups import ClassGroup, class_groups
 from repro.catalogue.classes import class_name
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Axis:
 
 def show_matrix(pairs: pd.DataFrame) -> None:
     """The pairs (directed, of `rank_pairs`) as a matrix; a click leads into two groups, or to a pair."""
-    groups = {group.name: group for group in load_class_groups()}
+    groups = {group.name: group for group in class_groups()}
     left, right = st.columns(2)
     rows_of = left.selectbox("True classes", [ALL, *groups], key="rows", bind="query-params")
     columns_of = right.selectbox("Taken for", [ALL, *groups], key="columns", bind="query-params")
@@ -64,7 +64,7 @@ def show_matrix(pairs: pd.DataFrame) -> None:
 def _axis(group: ClassGroup | None) -> Axis:
     """The groups themselves; of one group its classes."""
     if group is None:
-        groups = load_class_groups()
+        groups = class_groups()
         return Axis(tuple(g.name for g in groups), tuple(g.classes for g in groups), True)
     return Axis(tuple(map(class_name, group.classes)), tuple((index,) for index in group.classes), False)
 

@@ -6,6 +6,7 @@ from repro.analysis.tradeoff import AGAINST, lay_tradeoff
 from repro.browser import runs
 from repro.browser.comparison import build_claims, compare
 from repro.browser.links import CONFUSIONS, address, show_links
+from repro.browser.selection import prepare
 from repro.browser.sidebar import chosen_runs
 from repro.browser.tables import offer_csv, show_table
 from repro.browser.texts import plain, show_error
@@ -45,3 +46,5 @@ offer_csv(table, f"{comparison.table.name}.csv")
 
 st.header("What the sources claim")
 show_table(ledger_brief(build_claims()), "claims")
+
+prepare(chosen_runs())  # what comes next is there when the reader clicks

@@ -19,7 +19,10 @@ WAIT_MS = 20_000
 
 HOSTLESS = ("data", "blob", "about")
 
-TOLERATED: tuple[re.Pattern[str], ...] = ()
+TOLERATED = (
+    # Opened at a page's address, Streamlit looks for its server below that first, then above it.
+    re.compile(r"status of 404 .*/[a-z_]+/_stcore/(health|host-config)\)$"),
+)
 """Errors of the console that say nothing about the app, each with its reason."""
 
 
@@ -68,5 +71,6 @@ class Seen:
             self.hosts.add(parts.hostname or url)
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(known.search(message.text) for known in TOLERATED):
-            self.errors.append(f"{message.text} ({message.location['url']})")
+        said = f"{message.text} ({message.location['url']})"
+        if message.type == "error" and not any(known.search(said) for known in TOLERATED):
+            self.errors.append(said)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from repro.analysis.matrix import count_matrix
 from repro.browser.links import CONFUSIONS, PAIR, RUNS, address, go
+from repro.browser.texts import plain
 from repro.catalogue.class_groups import ClassGroup, class_groups
 from repro.catalogue.classes import class_name
 
@@ -56,6 +57,9 @@ def show_matrix(pairs: pd.DataFrame) -> None:
         theme="streamlit",
     )
     st.caption("A click on a cell opens it. The right answers, on the diagonal, are not counted.")
+    with st.expander("What the groups hold"):
+        for group in groups.values():
+            st.caption(f"**{plain(group.name)}**: {plain(', '.join(map(class_name, group.classes)))}")
     for point in event["selection"]["points"]:
         if (place := point.get("point_index")) is not None:
             go(_address(rows, columns, cells[place]))

@@ -1,4 +1,4 @@
-"""The pages as a reader uses them: clicks, links, Back, keyboard, heat maps and probes made behind the page."""
+"""The pages as a reader uses them: clicks, links, Back, the keyboard, and what is made behind the page."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ def drawn(page: Page, selector: str) -> int:
     """How many pictures there are, all of them decoded."""
     page.wait_for_function(
         """selector => {
-            const roots = [document, ...[...document.querySelectorAll("*")].map(e => e.shadowRoot).filter(Boolean)];
-            const found = roots.flatMap(root => [...root.querySelectorAll(selector)]);
-            return found.length > 0 && found.every(i => (i.scrollIntoView(), i.complete && i.naturalWidth > 0));
+            const shadows = [...document.querySelectorAll("*")].map(e => e.shadowRoot).filter(Boolean);
+            const found = [document, ...shadows].flatMap(root => [...root.querySelectorAll(selector)]);
+            for (const image of found) image.scrollIntoView();
+            return found.length > 0 && found.every(image => image.complete && image.naturalWidth > 0);
         }""",
         arg=selector,
         timeout=MINUTE_MS,
@@ -140,9 +141,7 @@ def test_the_runs_are_part_of_every_link(page: Page, app: Served) -> None:
     assert f"runs={run}" in page.url
 
 
-def test_the_gallery_has_photographs_and_heat_maps_that_are_made_when_missing(
-    page: Page, app: Served
-) -> None:
+def test_the_gallery_makes_the_heat_maps_that_are_missing(page: Page, app: Served) -> None:
     run = next(path.parent for path in app.runs.glob("*lite0*/run.json"))
     page.goto(app.url + PAIR)
     heading(page, "Photographs").wait_for()
@@ -172,9 +171,7 @@ def test_an_image_is_asked_anew_at_another_apparent_size(page: Page, app: Served
     page.get_by_text("what the network sees (smaller, on own background)").wait_for(timeout=MINUTE_MS)
 
 
-def test_a_probe_is_made_when_it_is_asked_for_and_shows_the_image_at_each_dose(
-    page: Page, app: Served
-) -> None:
+def test_a_probe_shows_the_image_at_each_dose(page: Page, app: Served) -> None:
     run = next(path.parent for path in app.runs.glob("*lite0*/run.json"))
     page.goto(f"{app.url}/image?id=clock_motion-close&probe=size")
     page.get_by_role("button", name="Probe its size").click()

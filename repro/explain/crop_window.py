@@ -73,12 +73,7 @@ def cut_out(photograph: Image.Image, part: Box, geometry: Geometry, side_px: int
         side_px: Of what comes out.
     """
     found = crop_window(*photograph.size, geometry).to_photograph(part)
-    corners = (
-        max(found.x_min, 0.0),
-        max(found.y_min, 0.0),
-        min(found.x_max, photograph.width),  # rounding can lead beyond the edge by a hair
-        min(found.y_max, photograph.height),
-    )
+    corners = (found.x_min, found.y_min, found.x_max, found.y_max)
     resampling = Image.Resampling[geometry.interpolation.upper()]
     return photograph.resize((side_px, side_px), resampling, box=corners)
 

@@ -10,7 +10,10 @@ from repro.results.runs import runs_folder
 MODELS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 NEXT = """
-Next, on the real ImageNet validation set (yours to bring):
+Next, the errors themselves, with what the models looked at, in a browser:
+  repro app
+
+Then, on the real ImageNet validation set (yours to bring):
   repro fetch poolformer_s24 deit_s resmlp_s24 resnet34     weights, once
   repro eval --models poolformer_s24,deit_s,resmlp_s24,resnet34 --data /data/imagenet/val
   repro compare-table --table slide12

@@ -6,6 +6,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
+from threading import Lock
 
 from PIL import Image, UnidentifiedImageError
 
@@ -17,6 +18,10 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 _PNG_DEPTH = 24
 """Where a PNG states its bits a channel: after signature (8), chunk header (8), width and height (8)."""
+
+
+_ONE_AT_A_TIME = Lock()
+"""What Python does with warnings is one thing for all threads."""
 
 
 class UnreadableImage(Exception):
@@ -37,7 +42,7 @@ def decode(data: bytes) -> DecodedImage:
     Raises:
         UnreadableImage: nothing, or not everything, can be decoded.
     """
-    with warnings.catch_warnings():
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         # The others are about metadata (EXIF, transparency), which the pixels do not depend on.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)

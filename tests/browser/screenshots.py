@@ -107,7 +107,7 @@ def _small(png: bytes) -> bytes:
         if len(png) <= MOST_BYTES:
             break
         with Image.open(BytesIO(png)) as picture:
-            fewer = picture.convert("RGB").quantize(n, method=Image.Quantize.MAXCOVERAGE)
+            fewer = picture.convert("RGB").quantize(n, kmeans=2)
         buffer = BytesIO()
         fewer.save(buffer, "PNG", optimize=True)
         png = buffer.getvalue()

@@ -1,8 +1,11 @@
 """Which class is taken for which: the ranked pairs, and the matrix of all of them."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from repro.browser import runs
+from repro.browser.matrix import show_matrix
 from repro.browser.pairs import show_pairs
 from repro.browser.selection import ranked_pairs, show_filters
 from repro.browser.sidebar import chosen_runs
@@ -18,6 +21,8 @@ form = left.segmented_control(
     "Form", (TABLE, MATRIX), default=TABLE, required=True, key="form", bind="query-params"
 )
 at_least = right.slider("Pairs with at least so many errors", 1, 20, key="at_least", bind="query-params")
+if form == MATRIX:  # each way has its own cell there
+    selection = replace(selection, symmetric=False)
 pairs = ranked_pairs(chosen, selection)
 pairs = pairs[pairs["count"] >= at_least]
 if not len(pairs):
@@ -27,3 +32,5 @@ st.markdown(f"**{int(pairs['count'].sum()):,} errors in {len(pairs):,} pairs**")
 if form == TABLE:
     names = runs.short_names(list(choice.records.values()))
     show_pairs(pairs, names, chance=selection.tells_chance, key="pairs")
+else:
+    show_matrix(pairs)

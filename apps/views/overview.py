@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from repro.analysis.tradeoff import lay_tradeoff
+from repro.analysis.tradeoff import AGAINST, lay_tradeoff
 from repro.browser import runs
 from repro.browser.comparison import build_claims, compare
 from repro.browser.links import CONFUSIONS, address, show_links
+from repro.browser.selection import prepare
 from repro.browser.sidebar import chosen_runs
 from repro.browser.tables import offer_csv, show_table
 from repro.browser.texts import plain, show_error
@@ -29,7 +30,7 @@ protocol = middle.segmented_control(
     "Protocol", PROTOCOL_NAMES, default=PROTOCOL_NAMES[0], required=True, key="protocol", bind="query-params"
 )
 against = right.segmented_control(
-    "Accuracy against", ("macs", "params"), default="macs", required=True, key="against", bind="query-params"
+    "Accuracy against", AGAINST, default=AGAINST[0], required=True, key="against", bind="query-params"
 )
 comparison = compare(printed, protocol)
 try:
@@ -45,3 +46,5 @@ offer_csv(table, f"{comparison.table.name}.csv")
 
 st.header("What the sources claim")
 show_table(ledger_brief(build_claims()), "claims")
+
+prepare(chosen_runs())  # what comes next is there when the reader clicks

@@ -17,22 +17,23 @@ from repro.browser.texts import plain
 from repro.catalogue.classes import class_name
 from repro.exceptions import DataRefused
 from repro.explain.wanted import HeatMapsWanted
+from repro.reporting.table import literal
 from repro.results.choice import RunChoice
 
 
 def wanted_maps(choice: RunChoice, names: Mapping[str, str]) -> list[str]:
     """The runs whose heat maps the reader wants to see: by default the first that can be repeated."""
-    able = {names[run]: run for run, record in choice.records.items() if not record.imported}
+    able = {literal(names[run]): run for run, record in choice.records.items() if not record.imported}
     if not able:
         st.caption("Heat maps need the network: these predictions were imported.")
         return []
-    wanted = st.pills(
+    wanted = st.multiselect(
         "Heat maps of",
         list(able),
-        selection_mode="multi",
         default=list(able)[:1],
-        format_func=plain,
+        placeholder="no model",
         key="maps",
+        bind="query-params",
         help="Made where they are missing, and kept beside the run.",
     )
     return [able[name] for name in wanted]

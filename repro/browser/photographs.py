@@ -71,7 +71,7 @@ def show_photograph(choice: RunChoice, image_id: str) -> None:
         except DataRefused as refused:
             reason = reason or refused
             continue
-        st.image(whole, caption=f"{whole.width} × {whole.height} pixels")
+        st.image(whole, caption=f"{whole.width} × {whole.height} pixels", width="stretch")
         return
     st.info(plain(f"No photograph: {reason}"), icon=":material/hide_image:")
     if reason is not None and reason.hint:

@@ -124,7 +124,7 @@ def show_size_dial(record: RunRecord, image_id: str) -> None:
         st.caption("The first answer takes some seconds: the network is opened behind the page.")
         return
     factor = st.select_slider(
-        "Apparent size", FACTORS, value=1.0, format_func=lambda value: f"× {value:g}", key="size"
+        "Apparent size (times its own)", FACTORS, value=1.0, key="size", bind="query-params"
     )
     wanted = SizeWanted(runs.run_folder(record.run_id), image_id, float(factor), **place_of(record))
     job = submit(wanted)

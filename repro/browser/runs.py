@@ -12,7 +12,7 @@ from repro.analysis.error_study import ErrorStudy, study_errors
 from repro.exceptions import InvalidRun
 from repro.results.choice import RunChoice, choose_among, choose_runs
 from repro.results.record import RunRecord
-from repro.results.runs import runs_folder
+from repro.results.runs import DATA_VARIABLE, LABELS_VARIABLE, runs_folder
 from repro.results.survey import Survey, stamp, survey
 
 DEPTH = 8
@@ -79,13 +79,13 @@ def short_names(records: Sequence[RunRecord]) -> dict[str, str]:
 
 def data_root(record: RunRecord) -> Path | None:
     """Where the images of a run are: `$REPRO_DATA`, else where they were; None: nobody knows."""
-    if told := os.environ.get("REPRO_DATA"):
+    if told := os.environ.get(DATA_VARIABLE):
         return Path(told)
     return None if record.imported else Path(record.dataset.root)
 
 
 def labels_file(record: RunRecord) -> Path | None:
-    told = os.environ.get("REPRO_LABELS") or record.labels_passed
+    told = os.environ.get(LABELS_VARIABLE) or record.labels_passed
     return Path(told) if told else None
 
 

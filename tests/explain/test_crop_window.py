@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from repro.datasets.boxes import Box
+from repro.datasets.decode import decode
+from repro.datasets.photos20 import Photos20, find_photos
 from repro.evaluation.preprocess import crop
-from repro.explain.crop_window import crop_boxes, crop_window
+from repro.explain.crop_window import crop_boxes, crop_for_display, crop_window
 from repro.specs import Geometry
 
 SIDES = st.integers(30, 300)
@@ -80,3 +85,56 @@ def test_a_white_box_is_white_in_the_crop(size: tuple[int, int]) -> None:
     off = (rows[:, None] > half_height + 2) | (columns[None, :] > half_width + 2)
     assert (seen[deep] >= 250).all() and (seen[off] <= 5).all()
     assert abs((seen > 127).sum() - inside.area) <= 0.05 * inside.area
+
+
+@pytest.fixture(scope="module")
+def photographs() -> list[Image.Image]:
+    """Real ones, and parts of them that are no squares."""
+    if find_photos() is None:
+        pytest.skip("the package foolbox has the photographs")
+    photos = Photos20.open()
+    whole = [decode(photos.read(sample)).rgb for sample in photos.samples[::4]]
+    parts = [(0, 0, 500, 375), (10, 20, 343, 520), (0, 100, 300, 401)]
+    return [*whole, *(one.crop(part) for one, part in zip(whole, parts, strict=False))]
+
+
+@pytest.mark.parametrize("mode", ["center", "squash"])
+@pytest.mark.parametrize(("size_px", "share"), [(224, 0.875), (224, 0.9), (260, 0.92), (224, 1.0)])
+def test_what_is_displayed_looks_like_what_was_scored(
+    mode: str, size_px: int, share: float, photographs: list[Image.Image]
+) -> None:
+    geometry = Geometry(size_px, share, "bicubic", mode)
+    for photograph in photographs:
+        shown = np.asarray(crop_for_display(photograph, geometry, size_px)).astype(int)
+        difference = np.abs(shown - crop(photograph, geometry).permute(1, 2, 0).numpy())
+        assert difference.max() <= 8
+        assert difference.mean() <= 0.3  # moved by one pixel: 6 to 23
+
+
+@pytest.mark.parametrize("side_px", [64, 160, 448])
+def test_another_side_shows_the_same_window(side_px: int, photographs: list[Image.Image]) -> None:
+    geometry = Geometry(224, 0.875, "bicubic")
+    for photograph in photographs:
+        shown = crop_for_display(photograph, geometry, side_px)
+        assert (shown.size, shown.mode) == ((side_px, side_px), "RGB")
+        scored = Image.fromarray(crop(photograph, geometry).permute(1, 2, 0).numpy())
+        coarse = [one.resize((16, 16), Image.Resampling.BOX) for one in (shown, scored)]
+        one, other = (np.asarray(each).astype(int) for each in coarse)
+        assert np.abs(one - other).mean() <= 1.5
+
+
+@given(st.integers(30, 2000), st.integers(30, 2000), st.sampled_from(["center", "squash"]))
+@example(1019, 500, "squash")  # 224 pixels of the crop end at 1019.0000000000001
+@settings(max_examples=30)
+def test_a_window_that_ends_at_the_edge_is_cut_out(width: int, height: int, mode: str) -> None:
+    geometry = Geometry(224, 1.0, "bicubic", mode)
+    assert crop_for_display(Image.new("RGB", (width, height)), geometry, 32).size == (32, 32)
+
+
+def test_what_a_page_shows_needs_no_torch() -> None:
+    child = """
+import sys
+import repro.explain.crop_window, repro.explain.doses, repro.explain.jobs, repro.explain.wanted
+assert not {"torch", "torchvision", "timm", "pandas", "cv2", "scipy"} & set(sys.modules), sorted(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", child], check=True)

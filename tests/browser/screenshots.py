@@ -37,14 +37,18 @@ class Shot:
     wait_for: str = "h1, h2, h3"
     dark: bool = False
     width: int = 1280
+    height: int = 800
 
 
+CATS = "true=281&taken=285"  # tabby taken for Egyptian cat
 SHOTS = (
     Shot("overview", "/"),
-    Shot("overview-dark", "/", dark=True),
-    Shot("overview-narrow", "/", width=420),
+    Shot("confusions", "/confusions"),
+    Shot("pair", f"/pair?{CATS}", "img, canvas", height=1200),
+    Shot("image", "/image?id=chelsea-whole", "img, canvas", height=1200),
+    Shot("pair-dark", f"/pair?{CATS}", "img, canvas", dark=True),
+    Shot("confusions-narrow", "/confusions", width=420),
 )
-HEIGHT = 800
 
 MOST_BYTES = 250_000
 COLOURS = (256, 128, 64)
@@ -70,7 +74,7 @@ def take_screenshots(folder: Path) -> None:
 def _take(browser: Browser, url: str, shot: Shot) -> bytes:
     seen = Seen()
     context = browser.new_context(
-        viewport={"width": shot.width, "height": HEIGHT},
+        viewport={"width": shot.width, "height": shot.height},
         color_scheme="dark" if shot.dark else "light",
         reduced_motion="reduce",
     )
@@ -103,7 +107,7 @@ def _small(png: bytes) -> bytes:
         if len(png) <= MOST_BYTES:
             break
         with Image.open(BytesIO(png)) as picture:
-            fewer = picture.convert("RGB").quantize(n, method=Image.Quantize.MAXCOVERAGE)
+            fewer = picture.convert("RGB").quantize(n, kmeans=2)
         buffer = BytesIO()
         fewer.save(buffer, "PNG", optimize=True)
         png = buffer.getvalue()

@@ -41,13 +41,16 @@ class Shot:
 
 
 CATS = "true=281&taken=285"  # tabby taken for Egyptian cat
+CLOCK = "id=clock_motion-close"
 SHOTS = (
     Shot("overview", "/"),
     Shot("confusions", "/confusions"),
-    Shot("pair", f"/pair?{CATS}", "img, canvas", height=1200),
-    Shot("image", "/image?id=chelsea-whole", "img, canvas", height=1200),
-    Shot("pair-dark", f"/pair?{CATS}", "img, canvas", dark=True),
-    Shot("confusions-narrow", "/confusions", width=420),
+    Shot("matrix", "/confusions?form=matrix", ".scatterlayer .point", height=1000),
+    Shot("pair", f"/pair?{CATS}", "img.over", height=1200),
+    Shot("image", f"/image?{CLOCK}&live=true&size=0.5", "[data-testid=stImage] img", height=2400),
+    Shot("two-models", "/two_models", "canvas", height=1000),
+    Shot("coding", "/coding?reader=Ada", "[data-testid=stImage] img", dark=True),
+    Shot("pair-narrow", f"/pair?{CATS}", "img.over", width=420),
 )
 
 MOST_BYTES = 250_000
@@ -61,6 +64,7 @@ def take_screenshots(folder: Path) -> None:
         evaluated = evaluate_photographs(Path(place))
         runs = sorted(path.parent.name for path in evaluated.runs.glob("*/run.json"))
         run_repro("explain", *runs, "--runs", evaluated.runs)
+        run_repro("probe", *runs, "--kind", "size", "--runs", evaluated.runs)
         port = free_port()
         told = {RUNS_VARIABLE: str(evaluated.runs), DATA_VARIABLE: str(evaluated.data)}
         with serve(find_app(), port, told), launch_chromium() as browser:

@@ -30,6 +30,7 @@ def show_table(table: Table, key: str) -> None:
         column_config={
             header: st.column_config.TextColumn(alignment=justify) for header, justify in justified.items()
         },
+        column_order=_most_telling_first(table, frame),
         alt=literal(table.title),
         key=key,
     )
@@ -54,6 +55,12 @@ def to_frame(table: Table) -> pd.DataFrame:
         [[literal(text) for text in row] for row in rows], columns=[table.grouped_by or "Group", *headers]
     )
     return frame if any(group.heading for group in table.groups) else frame[headers]
+
+
+def _most_telling_first(table: Table, frame: pd.DataFrame) -> list[str]:
+    """The columns in an order in which those that a terminal would leave out come last."""
+    drops = dict(zip(_headers(table), (column.drop for column in table.columns), strict=True))
+    return sorted(frame, key=lambda header: drops.get(header, 0))
 
 
 def _headers(table: Table) -> list[str]:

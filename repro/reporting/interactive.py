@@ -9,6 +9,9 @@ from repro.analysis.tradeoff import COST_NAMES, Point, Tradeoff
 from repro.reporting.marks import mark_of
 from repro.reporting.table import literal
 
+TICKS = [digit * 10**power for power in range(-2, 4) for digit in (1, 2, 5)]
+"""Of a cost (G or M) on a logarithmic axis, in full: plotly's own leave out the powers of ten."""
+
 _AXIS = {"gridcolor": "#e8e8e8", "linecolor": "#444444", "ticks": "outside", "zeroline": False}
 
 
@@ -123,7 +126,7 @@ def _layout(tradeoff: Tradeoff) -> dict[str, Any]:
             **_AXIS,
             "title": {"text": COST_NAMES[tradeoff.against]},
             "type": "log" if max(costs) > 4 * min(costs) else "linear",
-            "dtick": "D2" if max(costs) > 4 * min(costs) else None,
+            "tickvals": TICKS if max(costs) > 4 * min(costs) else None,
         },
         "yaxis": {**_AXIS, "title": {"text": "Top-1 (%)"}},
         "plot_bgcolor": "white",

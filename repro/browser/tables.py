@@ -60,7 +60,7 @@ def to_frame(table: Table) -> pd.DataFrame:
 def _most_telling_first(table: Table, frame: pd.DataFrame) -> list[str]:
     """The columns in an order in which those that a terminal would leave out come last."""
     drops = dict(zip(_headers(table), (column.drop for column in table.columns), strict=True))
-    return sorted(frame, key=lambda header: drops.get(header, 0))
+    return sorted(map(str, frame), key=lambda header: drops.get(header, 0))
 
 
 def _headers(table: Table) -> list[str]:

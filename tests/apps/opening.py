@@ -15,13 +15,13 @@ from tests.conftest import CHECKOUT
 SECONDS = 60
 
 
-def open_page(page: str, runs: Path, **parameters: Any) -> AppTest:
+def open_page(page: str, folder: Path, /, **parameters: Any) -> AppTest:
     """The page at the address that the parameters make, drawn once."""
     at = AppTest.from_file(str(CHECKOUT / "apps" / "errors.py"), default_timeout=SECONDS)
     at.switch_page(f"views/{page}.py")
     for name, value in parameters.items():
         at.query_params[name] = str(value)
-    return rerun(at, runs)
+    return rerun(at, folder)
 
 
 def rerun(at: AppTest, runs: Path) -> AppTest:

@@ -48,7 +48,7 @@ SHOTS = (
     Shot("matrix", "/confusions?form=matrix", ".scatterlayer .point", height=1000),
     Shot("pair", f"/pair?{CATS}", "img.over", height=1200),
     Shot("image", f"/image?{CLOCK}&live=true&size=0.5", "[data-testid=stImage] img", height=2400),
-    Shot("two-models", "/two_models", "canvas", height=1000),
+    Shot("two-models", "/two_models?outcome=both+wrong+alike", "article.card img", height=1000),
     Shot("coding", "/coding?reader=Ada", "[data-testid=stImage] img", dark=True),
     Shot("pair-narrow", f"/pair?{CATS}", "img.over", width=420),
 )

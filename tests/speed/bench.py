@@ -38,7 +38,7 @@ REPORT = CHECKOUT / "reports"
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """What a command took: seconds on the wall and of all cores, and the most memory of one of its processes."""
+    """What a command took: seconds on the wall and of all cores, the most memory of one of its processes."""
 
     seconds: float
     cpu_seconds: float

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -20,8 +19,9 @@ def check_types(value: Any, wanted: Any, name: str) -> None:
     if is_dataclass(wanted):
         if type(value) is not wanted:
             raise TypeError(f"{name} is no {getattr(wanted, '__name__', wanted)}")
+        hints = get_type_hints(wanted)
         for field in fields(wanted):
-            check_types(getattr(value, field.name), _hints(wanted)[field.name], f"{name}.{field.name}")
+            check_types(getattr(value, field.name), hints[field.name], f"{name}.{field.name}")
     elif get_origin(wanted) is tuple:
         kinds = get_args(wanted)
         kinds = (kinds[0],) * len(value) if kinds[-1] is Ellipsis else kinds
@@ -37,11 +37,6 @@ def check_types(value: Any, wanted: Any, name: str) -> None:
         _check_one_of(value, kinds, name)
     else:
         _check_plain(value, wanted, name)
-
-
-@cache
-def _hints(kind: type) -> Mapping[str, Any]:
-    return get_type_hints(kind)
 
 
 def _check_one_of(value: Any, kinds: tuple[Any, ...], name: str) -> None:

@@ -14,6 +14,7 @@ from repro.browser.tables import show_table
 from repro.browser.texts import plain
 from repro.catalogue.classes import class_name
 from repro.reporting.image import answers_table, facts_table
+from repro.reporting.table import literal
 
 choice = runs.choose(chosen_runs())
 image_id, said = asked_image(choice)
@@ -44,7 +45,11 @@ for name, cards in map_cards(choice, names, image_id, mapped).items():
     show_gallery(cards, f"maps {name}", width_px=240)
 
 st.header("What turns the answer")
-able = {names[run]: record for run, record in choice.records.items() if not record.imported and run in said}
+able = {
+    literal(names[run]): record
+    for run, record in choice.records.items()
+    if not record.imported and run in said
+}
 if not able:
     st.caption("Probes need the network: these predictions were imported.")
 else:

@@ -17,8 +17,10 @@ from repro.browser.texts import plain
 from repro.catalogue.classes import class_name
 from repro.exceptions import DataRefused
 from repro.explain.wanted import HeatMapsWanted
+from repro.reporting.heat_maps import Rows
 from repro.reporting.table import literal
 from repro.results.choice import RunChoice
+from repro.results.record import RunRecord
 
 
 def wanted_maps(choice: RunChoice, names: Mapping[str, str], by_default: int = 1) -> list[str]:
@@ -114,4 +116,11 @@ def heat_maps_of(
             kept = kept_maps(run, image_ids)
     elif missing:
         st.caption(plain(f"No heat maps of {record.model.label}: {reason}"))
-    return {image_id: map_views(maps, crop_uri(record, image_id, side_px)) for image_id, maps in kept.items()}
+    return {image_id: _views(record, image_id, maps, side_px) for image_id, maps in kept.items()}
+
+
+def _views(record: RunRecord, image_id: str, maps: Rows, side_px: int) -> tuple[MapView, ...]:
+    try:
+        return map_views(maps, crop_uri(record, image_id, side_px))
+    except DataRefused as refused:
+        return map_views(maps, "", str(refused))

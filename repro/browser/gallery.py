@@ -10,6 +10,7 @@ import streamlit as st
 
 from repro.browser.heat_maps import MapView
 from repro.browser.links import asset, script
+from repro.reporting.table import literal
 
 PAGE = 48
 """Images a page."""
@@ -50,7 +51,17 @@ def show_gallery(cards: Sequence[Card], key: str, width_px: int = 220) -> None:
 
 
 def _plain(card: Card) -> Mapping[str, Any]:
-    return asdict(card)
+    shown: Mapping[str, Any] = _literal(asdict(card))
+    return shown
+
+
+def _literal(value: Any) -> Any:
+    """The value with all its texts literal; in addresses and data URIs nothing acts."""
+    if isinstance(value, str):
+        return literal(value)
+    if isinstance(value, Mapping):
+        return {name: _literal(one) for name, one in value.items()}
+    return [_literal(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def choose_opacity() -> None:

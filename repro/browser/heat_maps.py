@@ -40,16 +40,18 @@ def kept_maps(run: str, image_ids: Sequence[str]) -> dict[str, Rows]:
     return by_image(load_maps(runs.run_folder(run), image_ids), image_ids)
 
 
-def map_views(maps: Rows, crop: str, targets: Sequence[str] = TARGETS) -> tuple[MapView, ...]:
-    """The maps of an image over its crop (a data URI); they share one scale of colours."""
+def map_views(maps: Rows, crop: str, missing: str = "") -> tuple[MapView, ...]:
+    """The maps of an image over its crop (a data URI), or why there is none; on one scale of colours."""
     good = [max(row["map"]) for row in maps.values() if row["status"] == OK]
-    return tuple(_view(maps[target], crop, max(good, default=1.0), target) for target in targets)
+    largest = max(good, default=1.0)
+    return tuple(_view(maps[target], crop, missing, largest, target) for target in TARGETS if target in maps)
 
 
-def _view(row: Mapping[str, Any], crop: str, largest: float, target: str) -> MapView:
+def _view(row: Mapping[str, Any], crop: str, missing: str, largest: float, target: str) -> MapView:
+    caption = _caption(row, target)
     if row["status"] != OK:
-        return MapView(crop, "", "", f"{_caption(row, target)}: {row['status']}")
-    return MapView(crop, _map_uri(row, largest), "", _caption(row, target))
+        return MapView(crop, "", missing, f"{caption}: {row['status']}")
+    return MapView(crop, "" if missing else _map_uri(row, largest), missing, caption)
 
 
 def _caption(row: Mapping[str, Any], target: str) -> str:

@@ -90,7 +90,14 @@ def map_cards(
         views = heat_maps_of(choice, run, [image_id], 320).get(image_id, ())
         found[names[run]] = [
             Card(
-                href="", title=view.caption, lines=(), models=(), src=view.src, map=view.map, alt=view.caption
+                href="",
+                title=view.caption,
+                lines=(),
+                models=(),
+                src=view.src,
+                map=view.map,
+                missing=view.missing,
+                alt=view.caption,
             )
             for view in views
         ]

@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from repro.reporting.table import literal
+
 OVERVIEW, CONFUSIONS, PAIR, IMAGE, TWO_MODELS, CODING = (
     "./",
     "confusions",
@@ -62,7 +64,7 @@ def show_navigation(links: Mapping[str, str], here: str) -> None:
 
 def show_links(links: Mapping[str, str], key: str) -> None:
     """Links in a row: their addresses by text, which is shown literally."""
-    _row(data=[{"text": text, "href": href, "here": False} for text, href in links.items()], key=key)
+    _row(data=[{"text": literal(text), "href": href, "here": False} for text, href in links.items()], key=key)
 
 
 def go(href: str) -> None:

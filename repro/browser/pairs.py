@@ -9,12 +9,18 @@ import streamlit as st
 from repro.browser.links import PAIR, address, go
 from repro.catalogue.classes import class_name
 from repro.catalogue.hierarchy import load_hierarchy
+from repro.reporting.table import literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
     from streamlit.elements.lib.column_types import ColumnConfig
+
+_OTHERS = (
+    *("True", "Taken for", "Errors", "Rate", "By chance", "p"),
+    *("Both are a kind of", "Depth", "Size ratio", "Main cause"),
+)
 
 MOST_PAIRS = 2000
 """A browser keeps up with so many rows; the rest are a filter away."""
@@ -58,7 +64,7 @@ def _frame(pairs: pd.DataFrame, names: Mapping[str, str], chance: bool) -> pd.Da
     }
     if len(names) > 1:
         for run, name in names.items():
-            columns[name] = [by_run.get(run, 0) for by_run in pairs["by_run"]]
+            columns[_header(name)] = [by_run.get(run, 0) for by_run in pairs["by_run"]]
     columns["Rate"] = pairs["rate"].to_numpy()
     if chance:
         columns["By chance"] = pairs["expected"].to_numpy()
@@ -68,6 +74,11 @@ def _frame(pairs: pd.DataFrame, names: Mapping[str, str], chance: bool) -> pd.Da
     columns["Size ratio"] = pairs["size_ratio"].to_numpy()
     columns["Main cause"] = pairs["main_cause"].to_numpy()
     return pd.DataFrame(columns)
+
+
+def _header(name: str) -> str:
+    """What heads a run's column; a run called like one of the other columns does not take its place."""
+    return f"{literal(name)} " if literal(name) in _OTHERS else literal(name)
 
 
 def _columns() -> dict[str, ColumnConfig | str | None]:

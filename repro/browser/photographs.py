@@ -1,16 +1,20 @@
 """Photographs of a run, by the ids of its images alone: their bytes come from its dataset, or not at all.
 
-What a results file says of paths is never followed: the dataset is listed anew, and a sample found by its id.
+What a results file says of its images' paths is never followed: the dataset is listed anew, and a sample
+found by its id. Where the run itself says where the dataset is, only bytes whose SHA-256 it names are shown:
+whoever made the file up had them already.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from PIL import Image
@@ -19,19 +23,24 @@ from repro.browser import runs
 from repro.browser.texts import plain
 from repro.datasets import Dataset, open_dataset
 from repro.datasets.decode import UnreadableImage, decode
-from repro.exceptions import DataRefused
+from repro.exceptions import DataRefused, ReproError
 from repro.explain.crop_window import crop_for_display
 from repro.reporting.table import literal
 from repro.results.choice import RunChoice
 from repro.results.record import RunRecord
+from repro.results.runs import LABELS_VARIABLE
 from repro.results.store import read_rows
 from repro.specs import Geometry, Sample
 
 THUMBNAIL_PX = 200
 
-NO_PLACE = "the predictions were imported, and nobody said where their images are"
+NO_PLACE = "nobody said where the images are now"
 
 _QUALITY = 85
+
+_HASHED: dict[str | type[Any], Callable[[Any], Any]] = {
+    RunRecord: lambda record: (record.run_id, record.imported)
+}
 
 
 def photograph(record: RunRecord, image_id: str) -> Image.Image:
@@ -40,7 +49,7 @@ def photograph(record: RunRecord, image_id: str) -> Image.Image:
     Raises:
         DataRefused: the dataset or the image is not there, cannot be read, or is another one.
     """
-    return _photograph(_source(record), record.run_id, image_id)
+    return _photograph(_source(record), record, image_id)
 
 
 def crop_uri(record: RunRecord, image_id: str, side_px: int = THUMBNAIL_PX) -> str:
@@ -50,7 +59,7 @@ def crop_uri(record: RunRecord, image_id: str, side_px: int = THUMBNAIL_PX) -> s
         DataRefused: as `photograph`.
     """
     geometry = None if record.protocol is None else record.protocol.geometry
-    return _crop_uri(_source(record), record.run_id, image_id, geometry, side_px)
+    return _crop_uri(_source(record), record, image_id, geometry, side_px)
 
 
 def whole_uri(record: RunRecord, image_id: str, side_px: int) -> str:
@@ -59,7 +68,7 @@ def whole_uri(record: RunRecord, image_id: str, side_px: int) -> str:
     Raises:
         DataRefused: as `photograph`.
     """
-    return _crop_uri(_source(record), record.run_id, image_id, None, side_px)
+    return _crop_uri(_source(record), record, image_id, None, side_px)
 
 
 def show_photograph(choice: RunChoice, image_id: str) -> None:
@@ -121,11 +130,15 @@ def _dataset(source: _Source) -> tuple[Dataset, Mapping[str, Sample]]:
 
 @st.cache_resource(max_entries=4, show_spinner="Listing the images", ttl=600)
 def _opened(source: _Source) -> tuple[Dataset, Mapping[str, Sample]]:
-    from repro.exceptions import ReproError
-
+    labels = Path(source.labels) if source.labels else None
     try:
-        dataset = open_dataset(Path(source.root or ""), Path(source.labels) if source.labels else None)
+        dataset = open_dataset(Path(source.root or ""), labels)
     except ReproError as reason:
+        if labels is not None and not os.environ.get(LABELS_VARIABLE):
+            raise DataRefused(  # the reason would quote the file, whatever it is
+                f"the images in {source.root} do not go with the labels that the run names, {labels}",
+                hint="repro app --data IMAGENET --labels FILE.csv",
+            ) from reason
         raise DataRefused(str(reason), hint=reason.hint) from reason
     return dataset, {sample.image_id: sample for sample in dataset.samples}
 
@@ -137,12 +150,15 @@ def _sha256(run: str, at: runs.Stamp) -> Mapping[str, str | None]:
     return dict(zip(rows["image_id"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _photograph(source: _Source, run: str, image_id: str) -> Image.Image:
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_HASHED)
+def _photograph(source: _Source, record: RunRecord, image_id: str) -> Image.Image:
     dataset, samples = _dataset(source)
     try:
-        data = dataset.read(samples[image_id])
-        expected = _sha256(run, runs.current())[image_id]
+        sample = samples[image_id]
+        expected = _sha256(record.run_id, runs.current())[image_id]
+        if expected is None and not record.imported:
+            raise DataRefused("the run does not say which bytes were scored")
+        data = dataset.read(sample)
         if expected is not None and hashlib.sha256(data).hexdigest() != expected:
             raise DataRefused("another image than the one that was scored (its SHA-256 differs)")
         return decode(data).rgb
@@ -152,9 +168,11 @@ def _photograph(source: _Source, run: str, image_id: str) -> Image.Image:
         raise DataRefused(f"cannot be read: {reason}") from reason
 
 
-@st.cache_data(max_entries=2000, show_spinner=False)
-def _crop_uri(source: _Source, run: str, image_id: str, geometry: Geometry | None, side_px: int) -> str:
-    whole = _photograph(source, run, image_id)
+@st.cache_data(max_entries=2000, show_spinner=False, hash_funcs=_HASHED)
+def _crop_uri(
+    source: _Source, record: RunRecord, image_id: str, geometry: Geometry | None, side_px: int
+) -> str:
+    whole = _photograph(source, record, image_id)
     if geometry is not None:
         return to_uri(crop_for_display(whole, geometry, side_px))
     small = whole.copy()

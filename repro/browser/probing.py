@@ -11,11 +11,12 @@ from PIL import Image
 from repro.browser import runs
 from repro.browser.background import place_of, submit, watch
 from repro.browser.gallery import Card, show_gallery
-from repro.browser.photographs import to_uri
+from repro.browser.photographs import to_uri, why_none
 from repro.browser.texts import plain
 from repro.catalogue.classes import class_name
 from repro.explain.doses import DOSES
 from repro.explain.wanted import PicturesWanted, ProbeWanted, SizeWanted
+from repro.reporting.interactive import plotly_text
 from repro.results.probes import AS_IT_IS, load_probes
 from repro.results.record import RunRecord
 
@@ -37,6 +38,9 @@ def show_probes(record: RunRecord, image_id: str) -> None:
     if not rows:
         wanted = ProbeWanted(runs.run_folder(record.run_id), (image_id,), kind, **place_of(record))
         asked = f"asked {record.run_id} {image_id} {kind}"
+        if reason := why_none(record):
+            st.caption(plain(f"Not probed: {reason}"))
+            return
         if st.button(f"Probe its {kind}", key="probe it"):
             st.session_state[asked] = True
         if not st.session_state.get(asked):
@@ -55,6 +59,8 @@ def kept_probe(run: str, image_id: str, kind: str) -> list[Row]:
     if kept is None:
         return []
     found = [row for row in kept.to_pylist() if row["image_id"] == image_id]
+    if not any(row["intervention"] == AS_IT_IS for row in found):
+        return []
     order = {(dose.name, dose.dose): place for place, dose in enumerate(DOSES[kind], 1)}
     return sorted(found, key=lambda row: order.get((row["intervention"], row["dose"]), 0))
 
@@ -62,7 +68,7 @@ def kept_probe(run: str, image_id: str, kind: str) -> list[Row]:
 def _show_curves(rows: Sequence[Row]) -> None:
     as_it_is = next(row for row in rows if row["intervention"] == AS_IT_IS)
     label, predicted = class_name(as_it_is["label"]), class_name(as_it_is["predicted"])
-    steps = [_step(row) for row in rows]
+    steps = [plotly_text(_step(row)) for row in rows]
     curves = [(f"p of {label} (true)", "p_label")]
     if label != predicted:
         curves.append((f"p of {predicted} (predicted)", "p_predicted"))
@@ -87,6 +93,9 @@ def _show_curves(rows: Sequence[Row]) -> None:
 
 
 def _show_doses(record: RunRecord, image_id: str, kind: str, rows: Sequence[Row]) -> None:
+    if reason := why_none(record):
+        st.caption(plain(f"No pictures of it: {reason}"))
+        return
     job = submit(PicturesWanted(runs.run_folder(record.run_id), image_id, kind, **place_of(record)))
     job.wait(ANSWER_S)
     if not watch([job], "the image at each dose"):
@@ -122,6 +131,9 @@ def show_size_dial(record: RunRecord, image_id: str) -> None:
     """The image at any apparent size, and what the network answers then: asked anew at each turn."""
     if not st.toggle("Ask the network live", key="live", bind="query-params"):
         st.caption("The first answer takes some seconds: the network is opened behind the page.")
+        return
+    if reason := why_none(record):
+        st.caption(plain(f"The network cannot be asked: {reason}"))
         return
     factor = st.select_slider(
         "Apparent size (times its own)", FACTORS, value=1.0, key="size", bind="query-params"

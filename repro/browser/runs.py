@@ -78,15 +78,23 @@ def short_names(records: Sequence[RunRecord]) -> dict[str, str]:
 
 
 def data_root(record: RunRecord) -> Path | None:
-    """Where the images of a run are: `$REPRO_DATA`, else where they were; None: nobody knows."""
+    """Where the images of a run are: `$REPRO_DATA`, else where they were; None: nobody knows.
+
+    What a run says is followed on this machine only: Windows would log in to whatever host it names.
+    """
     if told := os.environ.get(DATA_VARIABLE):
         return Path(told)
-    return None if record.imported else Path(record.dataset.root)
+    root = Path(record.dataset.root)
+    is_here = root.is_absolute() and not root.drive.startswith(("\\\\", "//"))
+    return root if is_here and not record.imported else None
 
 
 def labels_file(record: RunRecord) -> Path | None:
-    told = os.environ.get(LABELS_VARIABLE) or record.labels_passed
-    return Path(told) if told else None
+    """The labels of a run's images: `$REPRO_LABELS`, else, where the images are where they were, its own."""
+    if told := os.environ.get(LABELS_VARIABLE):
+        return Path(told)
+    moved = record.imported or os.environ.get(DATA_VARIABLE)
+    return None if moved else record.labels_passed
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the runs")

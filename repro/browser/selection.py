@@ -16,6 +16,7 @@ from repro.analysis.error_study import ErrorStudy
 from repro.browser import runs
 from repro.catalogue.classes import index_by_wnid, load_classes
 from repro.catalogue.hierarchy import load_hierarchy
+from repro.reporting.table import literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ def show_filters(mixers: Mapping[str, str]) -> Selection:
     with first:
         classes = choose_classes()
     causes = second.multiselect("Cause", CAUSES, placeholder="all causes", key="cause", bind="query-params")
-    families = sorted(set(mixers.values()))
+    families = sorted(set(map(literal, mixers.values())))
     makers = [ANYBODY, EVERY_RUN] if len(mixers) > 1 else [ANYBODY]
     makers += [f"{ONLY}{mixer}" for mixer in families] if len(families) > 1 else []
     made_by = third.selectbox(
@@ -98,7 +99,7 @@ def select(chosen: list[str], selection: Selection) -> ErrorStudy:
         study = error_study.with_confidence(study, selection.min_confidence)
     if selection.causes:
         study = error_study.of_causes(study, selection.causes)
-    mixers = {run: record.model.token_mixer for run, record in runs.choose(chosen).records.items()}
+    mixers = {run: literal(record.model.token_mixer) for run, record in runs.choose(chosen).records.items()}
     if selection.made_by == EVERY_RUN:
         study = error_study.made_by_every_run(study)
     elif selection.made_by.startswith(ONLY):

@@ -68,7 +68,7 @@ def _open_path(path: Path, labels: ImageLabels | None, test_set: TestSet | None)
         return Photos20.open()
     if root.is_dir():
         return _open_folder(root, labels, test_set)
-    if root.exists():
+    if root.is_file():  # a pipe would keep us waiting for ever
         return _open_file(root, labels, test_set)
     raise UsageError(f"no such file or folder: {path}")
 

@@ -71,11 +71,11 @@ def _points(points: list[Point], mixer: str, name: str, *, filled: bool) -> dict
     trace: dict[str, Any] = {
         "type": "scatter",
         "mode": "markers",
-        "name": _shown(name),
+        "name": plotly_text(name),
         "x": [float(point.cost) for point in points],
         "y": [float(point.top1_pct) for point in points],
         "hoverinfo": "text",
-        "hovertext": ["<br>".join(map(_shown, _told(point))) for point in points],
+        "hovertext": ["<br>".join(map(plotly_text, _told(point))) for point in points],
         "marker": {
             "symbol": mark.plotly if filled else f"{mark.plotly}-open",
             "color": mark.colour,
@@ -119,9 +119,11 @@ def _told(point: Point) -> list[str]:
 def _layout(tradeoff: Tradeoff) -> dict[str, Any]:
     costs = [float(point.cost) for point in (*tradeoff.printed, *tradeoff.measured)]
     comparison = tradeoff.comparison
-    title = _shown(f"{comparison.table.caption}, protocol {comparison.protocol_name}")
+    title = plotly_text(f"{comparison.table.caption}, protocol {comparison.protocol_name}")
     return {
-        "title": {"text": "<br>".join([title, *(f"<sub>{_shown(note)}</sub>" for note in tradeoff.notes)])},
+        "title": {
+            "text": "<br>".join([title, *(f"<sub>{plotly_text(note)}</sub>" for note in tradeoff.notes)])
+        },
         "xaxis": {
             **_AXIS,
             "title": {"text": COST_NAMES[tradeoff.against]},
@@ -135,6 +137,6 @@ def _layout(tradeoff: Tradeoff) -> dict[str, Any]:
     }
 
 
-def _shown(text: str) -> str:
+def plotly_text(text: str) -> str:
     """`text` as plotly shows it literally: neither a tag, nor an entity, nor a formula."""
     return escape(literal(text), quote=False).replace("$", "&#36;")

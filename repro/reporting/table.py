@@ -66,6 +66,8 @@ class Table:
 
 def literal(text: str) -> str:
     r"""`text` with every character that would act instead of being seen written as `\u202e`."""
+    if text.isprintable():  # most are, and some are long
+        return text
     return "".join(_escape(c) if unicodedata.category(c) in _INVISIBLE else c for c in text)
 
 

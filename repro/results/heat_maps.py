@@ -83,4 +83,12 @@ def load_maps(folder: Path, image_ids: Collection[str]) -> pa.Table:
     rows = read_checked(paths[-1], "heat maps")
     if rows.schema.names != SCHEMA.names:
         raise StorageError(f"heat maps damaged: {paths[-1]} has other columns")
+    good = rows.filter(pc.equal(rows["status"], OK))
+    if not pc.all(pc.equal(pc.list_value_length(good["map"]), _area(good)), min_count=0).as_py():
+        raise StorageError(f"heat maps damaged: {paths[-1]} has maps of other sizes than it says")
     return rows.filter(pc.is_in(rows["image_id"], pa.array(list(image_ids), pa.string()))).cast(SCHEMA)
+
+
+def _area(rows: pa.Table) -> pa.ChunkedArray:
+    side = rows["side"].cast(pa.int32())
+    return pc.multiply(side, side)

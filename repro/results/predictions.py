@@ -25,15 +25,20 @@ from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from repro.exceptions import StorageError
+from repro.specs import N_CLASSES
 
 SCHEMA_VERSION = "1"
 
 OK = "ok"
 NON_FINITE = "non-finite logits"
 UNREADABLE = "unreadable"
+
+_CLASSES = ("label", "predicted", "against", "top1", "top5")
+"""The columns that hold indices of classes."""
 
 SCHEMA = pa.schema(
     [
@@ -87,6 +92,19 @@ def read_checked(
             raise StorageError(
                 f"{what} damaged: {path} is not the file that was written (its SHA-256 differs)"
             )
-        return pq.read_table(BytesIO(data), columns=columns, page_checksum_verification=True)
+        rows = pq.read_table(BytesIO(data), columns=columns, page_checksum_verification=True)
+        _check_classes(rows)
+        return rows
     except (OSError, ValueError, pa.ArrowException) as error:
         raise StorageError(f"{what} damaged: {path} ({str(error).partition(chr(10))[0]})") from error
+
+
+def _check_classes(rows: pa.Table) -> None:
+    """Raises ValueError if a class is none: a negative index would quietly be another one."""
+    for name in _CLASSES:
+        if name in rows.column_names:
+            column = rows[name]
+            indices = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+            ends = pc.min_max(indices).as_py()
+            if ends["min"] is not None and not (ends["min"] >= 0 and ends["max"] < N_CLASSES):
+                raise ValueError(f"{name} holds {ends['min']} to {ends['max']}, not 0 to {N_CLASSES - 1}")

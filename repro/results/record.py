@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from repro.exceptions import StorageError, UsageError
+from repro.results.typed import check_types
 from repro.specs import Protocol, digest
 
 _T = TypeVar("_T")
@@ -203,8 +204,10 @@ class RunRecord:
                 )
             if values.pop("sha256") != digest(values):
                 raise ValueError("it is not what was written: its SHA-256 differs")
-            return _record(values)
-        except (KeyError, TypeError, ValueError) as error:
+            record = _record(values)
+            check_types(record, cls, "it")
+            return record
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise StorageError(
                 f"{path} is damaged ({type(error).__name__}: {error}); "
                 "delete it, and the next evaluation writes it again"

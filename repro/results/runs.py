@@ -37,6 +37,11 @@ def name_run(model: str, dataset: str, protocol_name: str, fingerprint: str) -> 
     return "-".join(map(file_name, (model, dataset, protocol_name, fingerprint[:8])))
 
 
+def is_run_name(text: str) -> bool:
+    """Whether a run can be called so: no markup, no path, nothing that cannot be seen."""
+    return re.fullmatch(r"[A-Za-z0-9._:+-]+", text) is not None
+
+
 def file_name(text: str) -> str:
     """`text` without what is not safe in the name of a file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:60]

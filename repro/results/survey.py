@@ -8,7 +8,7 @@ from pathlib import Path
 
 from repro.exceptions import StorageError
 from repro.results.record import RunRecord
-from repro.results.runs import read_record
+from repro.results.runs import is_run_name, read_record
 
 UNFINISHED = "not finished: the command that began it goes on where it was"
 
@@ -40,6 +40,8 @@ def survey(folder: Path) -> Survey:
             left_out[name] = f"INVALID: {record.summary.invalid}"
         elif record.run_id != name:
             left_out[name] = f"it was moved: its record is that of {record.run_id}"
+        elif not is_run_name(name):
+            left_out[name] = "no run is called so: names are made of letters, digits and . _ : + -"
         else:
             found.append(record)
     return Survey(tuple(sorted(found, key=lambda record: (record.started, record.run_id))), left_out)

@@ -46,7 +46,7 @@ def test_imported_predictions_have_no_photograph_and_no_network_and_say_so(
     published_runs: Path, wrong: dict[str, object]
 ) -> None:
     at = open_page("image", published_runs, id=wrong["image_id"])
-    assert any("nobody said where their images are" in said.value.replace("\\", "") for said in at.info)
+    assert any("nobody said where the images are" in said.value.replace("\\", "") for said in at.info)
     assert any("Probes need the network" in said.value for said in at.caption)
 
 

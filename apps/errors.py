@@ -1,5 +1,7 @@
 """The error browser: `repro app`, or `streamlit run apps/errors.py` from the repository's root."""
 
+import logging
+
 import streamlit as st
 
 from repro.browser.sidebar import show_sidebar
@@ -24,3 +26,6 @@ try:
     page.run()
 except ReproError as error:
     show_error(error)
+except Exception:  # the reader sees no traceback; whoever runs the app does
+    logging.getLogger("repro").exception("the page %r failed", page.title)
+    st.error("This page failed, which is a fault of the app. The terminal that it runs in says where.")

@@ -46,7 +46,7 @@ def _errors_of(run: str, rows: pa.Table) -> pd.DataFrame:
             "path": wrong["path"].to_pandas(),
             "label": wrong["label"].to_numpy().astype("int64"),
             "predicted": best_classes(run, wrong).to_numpy().astype("int64"),
-            "p_predicted": _first(wrong["p_top5"]).to_numpy().astype("float64"),
+            "p_predicted": first_of_each(wrong["p_top5"]).to_numpy().astype("float64"),
             "p_label": wrong["p_label"].to_numpy().astype("float64"),
         },
         columns=list(COLUMNS),
@@ -89,7 +89,7 @@ def best_classes(run: str, scored: pa.Table) -> pa.ChunkedArray:
     Raises:
         InvalidRun: a row does not tell it.
     """
-    best = _first(scored["top5"])
+    best = first_of_each(scored["top5"])
     if best.null_count:
         raise InvalidRun(
             f"{run} does not tell which class was predicted for {best.null_count:,} of {len(best):,} images"
@@ -97,7 +97,7 @@ def best_classes(run: str, scored: pa.Table) -> pa.ChunkedArray:
     return best
 
 
-def _first(lists: pa.ChunkedArray) -> pa.ChunkedArray:
+def first_of_each(lists: pa.ChunkedArray) -> pa.ChunkedArray:
     """The first of each list; null where there is none."""
     is_empty = pc.equal(pc.list_value_length(lists), 0)
     return pc.list_element(pc.if_else(is_empty, pa.scalar(None, lists.type), lists), 0)

@@ -23,8 +23,8 @@ from repro.results.choice import RunChoice
 from repro.results.record import RunRecord
 
 
-def wanted_maps(choice: RunChoice, names: Mapping[str, str]) -> list[str]:
-    """The runs whose heat maps the reader wants to see: by default the first that can be repeated."""
+def wanted_maps(choice: RunChoice, names: Mapping[str, str], by_default: int = 1) -> list[str]:
+    """The runs whose heat maps the reader wants to see: by default the first few that can be repeated."""
     able = {literal(names[run]): run for run, record in choice.records.items() if not record.imported}
     if not able:
         st.caption("Heat maps need the network: these predictions were imported.")
@@ -32,7 +32,7 @@ def wanted_maps(choice: RunChoice, names: Mapping[str, str]) -> list[str]:
     wanted = st.multiselect(
         "Heat maps of",
         list(able),
-        default=list(able)[:1],
+        default=list(able)[:by_default],
         placeholder="no model",
         key="maps",
         bind="query-params",

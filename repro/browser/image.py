@@ -10,6 +10,7 @@ import streamlit as st
 from repro.analysis.causes import CAUSES, real_labels
 from repro.analysis.error_study import ErrorStudy
 from repro.analysis.factors import load_factors
+from repro.browser import runs
 from repro.browser.answers import Answer, answers
 from repro.browser.cards import heat_maps_of
 from repro.browser.gallery import Card
@@ -18,6 +19,7 @@ from repro.doctor.real import load_real_labels
 from repro.exceptions import UsageError
 from repro.reporting.table import literal
 from repro.results.choice import RunChoice
+from repro.results.codings import load_codings
 
 if TYPE_CHECKING:
     pass
@@ -58,7 +60,18 @@ def facts_of(image_id: str, said: Mapping[str, Answer], study: ErrorStudy | None
             facts[f"Taken for {class_name(row['predicted'])}"] = told
             if row["overlap"]:
                 facts["The two overlap"] = row["overlap"]
-    return facts
+    return facts | _verdicts_on(image_id, said)
+
+
+def _verdicts_on(image_id: str, said: Mapping[str, Answer]) -> dict[str, str]:
+    """What readers said of the errors, by reader and run."""
+    found = {}
+    for run in said:
+        for coding in load_codings(runs.run_folder(run)).standing:
+            if coding.image_id == image_id:
+                note = f": {coding.note}" if coding.note else ""
+                found[f"{coding.reader} on {class_name(coding.predicted)}"] = f"{coding.verdict}{note}"
+    return found
 
 
 def wrong_answers(said: Mapping[str, Answer]) -> list[int]:

@@ -45,14 +45,8 @@ class Selection:
 def show_filters(mixers: Mapping[str, str]) -> Selection:
     """The filters; `mixers` are the token mixers by run."""
     first, second, third, fourth = st.columns([3, 3, 2, 2])
-    named = first.selectbox(
-        "Class or super-class",
-        list(_named_classes()),
-        index=None,
-        placeholder="all classes",
-        key="class",
-        bind="query-params",
-    )
+    with first:
+        classes = choose_classes()
     causes = second.multiselect("Cause", CAUSES, placeholder="all causes", key="cause", bind="query-params")
     families = sorted(set(map(literal, mixers.values())))
     makers = [ANYBODY, EVERY_RUN] if len(mixers) > 1 else [ANYBODY]
@@ -69,8 +63,20 @@ def show_filters(mixers: Mapping[str, str]) -> Selection:
         "Made with p of at least", 0.0, 1.0, step=0.05, key="min_p", bind="query-params"
     )
     symmetric = fourth.toggle("Both ways together", key="symmetric", bind="query-params")
-    classes = None if named is None else _named_classes()[named]
     return Selection(classes, tuple(causes), confidence, made_by or ANYBODY, symmetric)
+
+
+def choose_classes() -> tuple[int, ...] | None:
+    """The class, or all of the super-class, that the reader names; None: all."""
+    named = st.selectbox(
+        "Class or super-class",
+        list(_named_classes()),
+        index=None,
+        placeholder="all classes",
+        key="class",
+        bind="query-params",
+    )
+    return None if named is None else _named_classes()[named]
 
 
 @cache

@@ -81,7 +81,7 @@ def serve(app: Path, port: int, variables: Mapping[str, str]) -> Iterator[subpro
     """
     flags = [*read_flags(app), f"--server.port={port}"]
     # -P: the working directory is the user's, and no place to import from.
-    command = [sys.executable, "-P", "-m", "streamlit", "run", *flags, str(app)]
+    command = [sys.executable, "-P", "-m", "repro.browser", "run", *flags, str(app)]
     # Streamlit greets and says good-bye on stdout; what went wrong it says on stderr.
     child = subprocess.Popen(command, env=_environment(app) | dict(variables), stdout=subprocess.DEVNULL)
     try:

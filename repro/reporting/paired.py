@@ -13,6 +13,8 @@ from repro.results.record import RunRecord
 
 SIGNIFICANT = 0.05
 
+_SMALLEST_P = 1e-99
+
 
 def metrics_table(metrics: Sequence[RunMetrics], records: Mapping[str, RunRecord]) -> Table:
     """One row a run."""
@@ -110,6 +112,25 @@ def finding(pair: PairComparison) -> str:
     return "first is better" if pair.paired.difference > 0 else "second is better"
 
 
+def finding_sentence(pair: PairComparison, first: str, second: str) -> str:
+    """The finding in words, the two called `first` and `second`; without one, what is excluded instead."""
+    paired, n = pair.paired, f"{pair.counts.n:,} images"
+    p = f"McNemar's exact p {p_equation(pair.p_corrected)}"
+    if pair.p_corrected >= SIGNIFICANT:
+        most = 100 * max(abs(paired.low), abs(paired.high))
+        return (
+            f"No difference is shown on these {n}: {first} minus {second} is {_points(paired.difference)} "
+            f"points of Top-1 (95% interval {_points(paired.low)} to {_points(paired.high)}, {p}). "
+            f"That either is better by more than {most:.2f} points is excluded."
+        )
+    better, worse, sign = (first, second, 1) if paired.difference > 0 else (second, first, -1)
+    low, high = sorted(100 * sign * end for end in paired.interval)
+    return (
+        f"{better} is better than {worse} by {100 * sign * paired.difference:.2f} points of Top-1 "
+        f"on these {n} (95% interval {low:.2f} to {high:.2f}, {p})."
+    )
+
+
 def bins_table(metrics: Sequence[RunMetrics]) -> Table:
     """The bins behind the calibration error: what was promised and what was kept."""
     return Table(
@@ -167,6 +188,11 @@ def comparison_json(metrics: Sequence[RunMetrics], pairs: Sequence[PairCompariso
             for pair in pairs
         ],
     }
+
+
+def p_equation(p: float) -> str:
+    """`= 0.012`, or `< 1e-99` for what no number of images can tell from it."""
+    return f"= {p_text(p)}" if p >= _SMALLEST_P else f"< {_SMALLEST_P:.0e}"
 
 
 def p_text(p: float) -> str:

@@ -86,7 +86,7 @@ def _write_batch(runs: Path, data: Path, number: int, payloads: tuple[str, ...])
 def record_of(payload: str, run_id: str, started: str) -> RunRecord:
     """A record that says the payload wherever it may say anything."""
     plain = run_of("efficientnet_lite0", 0, n=1)
-    said = {name: payload for name in ("name", "kind", "root", "partial", "labels", "verified", "test_set")}
+    said = dict.fromkeys(("name", "kind", "root", "partial", "labels", "verified", "test_set"), payload)
     weights = replace(plain.model.weights, location=payload, revision=payload, verified=payload)
     assert plain.complexity is not None and plain.protocol is not None and plain.numerics is not None
     return replace(

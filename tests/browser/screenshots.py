@@ -47,8 +47,8 @@ SHOTS = (
     Shot("confusions", "/confusions"),
     Shot("matrix", "/confusions?form=matrix", ".scatterlayer .point", height=1000),
     Shot("pair", f"/pair?{CATS}", "img.over", height=1200),
-    Shot("image", f"/image?{CLOCK}&live=true&size=0.5", "[data-testid=stImage] img", height=2400),
-    Shot("two-models", "/two_models", "canvas", height=1000),
+    Shot("image", f"/image?{CLOCK}&live=true&size=0.5", "img[alt='larger 4']", height=2500),
+    Shot("two-models", "/two_models?outcome=both+wrong+alike", "article.card img", height=1000),
     Shot("coding", "/coding?reader=Ada", "[data-testid=stImage] img", dark=True),
     Shot("pair-narrow", f"/pair?{CATS}", "img.over", width=420),
 )
@@ -82,7 +82,7 @@ def _take(browser: Browser, url: str, shot: Shot) -> bytes:
         color_scheme="dark" if shot.dark else "light",
         reduced_motion="reduce",
     )
-    context.set_default_timeout(WAIT_MS)
+    context.set_default_timeout(3 * WAIT_MS)  # a network may have to be opened first
     seen.watch(context)
     page = context.new_page()
     page.goto(url + shot.path)

@@ -1,0 +1,60 @@
+"""timm's evaluation, model after model, as its own script does it: its dataset, its loader, its transform.
+
+python -m tests.speed.timm_loop REQUEST.json        writes what was predicted, and how long it took
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import timm
+import torch
+from timm.data import create_dataset, create_loader
+from timm.utils import AverageMeter, accuracy
+
+
+def main(request_path: Path) -> None:
+    request = json.loads(request_path.read_text())
+    if request["threads"]:
+        torch.set_num_threads(request["threads"])
+    found = {model["name"]: _evaluate(model, request) for model in request["models"]}
+    Path(request["out"]).write_text(json.dumps(found))
+
+
+def _evaluate(model: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """The predicted class by file, and the seconds of the loop over all batches."""
+    network = timm.create_model(model["timm_name"], pretrained=False)
+    network.load_state_dict(safetensors.torch.load_file(model["weights"]))
+    network.eval()
+    dataset = create_dataset("", root=request["data"], class_map=request["class_map"])
+    loader = create_loader(
+        dataset,
+        input_size=(3, model["size_px"], model["size_px"]),
+        batch_size=request["batch_size"],
+        use_prefetcher=False,
+        interpolation=model["interpolation"],
+        mean=model["mean"],
+        std=model["std"],
+        num_workers=request["workers"],
+        crop_pct=model["crop"],
+    )
+    top1, best = AverageMeter(), []
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for images, labels in loader:
+            logits = network(images)
+            (right,) = accuracy(logits, labels, topk=(1,))
+            top1.update(right.item(), len(labels))
+            best += logits.argmax(dim=1).tolist()
+    seconds = time.perf_counter() - started
+    names = [str(name) for name in dataset.filenames(basename=False, absolute=False)]
+    return {"seconds": seconds, "top1": top1.avg, "predicted": dict(zip(names, best, strict=True))}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

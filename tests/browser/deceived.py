@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from repro.reporting.table import literal
 from tests.browser.chromium import WAIT_MS, Seen
-from tests.browser.hostile import GOLDFISH, TENCH, Batch, Hostile, readers
+from tests.browser.hostile import GOLDFISH, IMAGE_ID, TENCH, Batch, Hostile, readers
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -37,7 +37,7 @@ TRACES = """() => {
         }
     };
     seen(document);
-    return {found, ran: "evil" in window || document.title.includes("evil")};
+    return {found, ran: window.evil === 1 || document.title.includes("evil")};
 }"""
 
 HARMLESS = ("alt", "aria-label", "class", "data-test-script-state", "id", "title", "value", "placeholder")
@@ -48,7 +48,7 @@ HARMLESS = ("alt", "aria-label", "class", "data-test-script-state", "id", "title
 class Deceived:
     """What was found: payloads that should stand somewhere, and all that should not be.
 
-    `shown` and `wanted` count payloads by place; `elements` are elements that no text of ours has, `asked`
+    `wanted` counts payloads by place; `elements` are elements that no text of ours has, `asked`
     requests that a payload caused, `dialogs` the texts of dialogs.
     """
 
@@ -68,9 +68,10 @@ class Visit:
     def __init__(self, browser: Browser, url: str, texts: Iterable[str]) -> None:
         self.found = Deceived()
         self._url = url
-        self._texts = sorted({_tidy(text) for text in texts}, key=len)
+        told = [form for text in texts for form in (text, repr(text)[1:-1])]  # errors quote what was asked
+        self._texts = sorted({_tidy(text) for text in told}, key=len)
         self.context = browser.new_context(viewport=VIEWPORT)
-        self.context.set_default_timeout(WAIT_MS)
+        self.context.set_default_timeout(3 * WAIT_MS)
         self.found.seen.watch(self.context)
         self.context.on("request", lambda request: self._asked(request.url))
         self.context.on(
@@ -149,61 +150,60 @@ def _tidy(text: str) -> str:
     return _squeezed(literal(text))
 
 
-def visit_everything(browser: Browser, url: str, hostile: Hostile, n_images: int) -> Deceived:
-    """All pages of each batch, and the page of `n_images` images of each."""
+def visit_everything(browser: Browser, url: str, hostile: Hostile, *, thorough: bool) -> Deceived:
+    """Every payload in every place; `thorough`: on every page, and the page of every image."""
     from tests.browser.payloads import PAYLOADS
 
     visit = Visit(browser, url, PAYLOADS.values())
-    for batch in hostile.batches:
-        visit_batch(visit, batch, hostile.folders, n_images)
-    visit_mistakes(visit, hostile.batches[0], list(PAYLOADS.values())[:: 1 if n_images > AT_MOST else 12])
+    for place, batch in enumerate(hostile.batches):
+        visit_batch(visit, batch, hostile.folders, every_page=thorough or place == 0)
+        images = [*batch.photographs, *(p for p in batch.payloads if p not in batch.photographs)]
+        visit_images(visit, batch, images if thorough else images[:1])
+    mistaken = list(PAYLOADS.values())
+    visit_mistakes(visit, hostile.batches[0], mistaken if thorough else mistaken[18::30])
     visit.context.close()
     return visit.found
 
 
-AT_MOST = 4
-
-
-def visit_batch(visit: Visit, batch: Batch, folders: Sequence[str], n_images: int) -> None:
+def visit_batch(visit: Visit, batch: Batch, folders: Sequence[str], *, every_page: bool) -> None:
     runs: dict[str, Any] = {"runs": list(batch.run_ids)}
     named = batch.payloads
     visit.go("", **runs)
-    visit.look(
-        "overview",
-        {
-            ("runs", CELL): named,
-            ("folders that are no runs", "[data-testid=stSidebar] [data-testid=stExpander]"): folders,
-        },
-    )
+    left_out = "[data-testid=stSidebar] [data-testid=stExpander]"
+    visit.look("overview", {("runs", CELL): named, ("folders that are no runs", left_out): folders})
+    visit.go("pair", true=TENCH, taken=GOLDFISH, **runs)
+    cards = {
+        ("titles of cards", "article.card > a > span:last-child"): named,
+        ("answers", ".model > p"): named,
+        ("heat maps", "figcaption"): named[1:],
+        ("chosen model", CHOSEN): named[:1],
+    }
+    visit.look("pair", cards)
+    if not every_page:
+        return
     visit.go("confusions", **runs)
     visit.look("confusions", {("names of columns", "[data-testid=stDataFrame] th"): named})
     visit.page.get_by_role("combobox", name="Made by").click()
     visit.look("confusions", {("made by", "[role=option]"): named[:5]})
     visit.go("confusions", form="matrix", made_by=f"only {literal(named[-1])}", **runs)
-    visit.look("matrix", {})
-    visit.go("pair", true=TENCH, taken=GOLDFISH, **runs)
-    visit.look(
-        "pair",
-        {
-            ("titles of cards", "article.card > a > span:last-child"): named,
-            ("answers", ".model > p"): named,
-            ("heat maps", "figcaption"): named[1:],
-            ("chosen model", CHOSEN): named[:1],
-        },
-    )
+    visit.look("matrix", {("made by", "[data-testid=stSelectbox]"): ()})
     visit.go("two_models", **runs)
     visit.look("two models", {})
     visit.go("coding", of=batch.run_ids[0], **runs)
-    visit.look("coding", {("readers", CELL): readers(named), ("names of columns", "th"): readers(named)[:2]})
-    for place, image_id in enumerate(batch.photographs[:n_images]):
-        visit.go("image", id=image_id, live="true", **runs)
-        expected = {
+    visit.look("coding", {("readers", CELL): readers(named), ("names of columns", "th"): readers(named)[:1]})
+
+
+def visit_images(visit: Visit, batch: Batch, image_ids: Iterable[str]) -> None:
+    """The first of them is that which was probed."""
+    for place, image_id in enumerate(image_ids):
+        visit.go("image", id=image_id, runs=list(batch.run_ids))
+        expected: dict[tuple[str, str], Iterable[str]] = {
             ("title", "h1"): [image_id],
-            ("answers", CELL): named,
+            ("answers", CELL): batch.payloads,
             ("facts", CELL): [image_id],
         }
         if place == 0:
-            expected |= {("curves", ".js-plotly-plot .xtick"): named[:1]}
+            expected |= {("curves", ".js-plotly-plot .xtick"): batch.payloads[:1]}
         visit.look("image", expected)
 
 
@@ -217,3 +217,16 @@ def visit_mistakes(visit: Visit, batch: Batch, payloads: Iterable[str]) -> None:
         visit.look("image", {})
         visit.go("", runs=[payload, batch.run_ids[0]])
         visit.look("overview", {("unknown run", "[data-testid=stAlert]"): [payload]})
+
+
+def pictures_of(browser: Browser, url: str, run: str) -> tuple[int, str]:
+    """How many photographs of a run are shown on the page of its image, and all that the page says."""
+    context = browser.new_context()
+    context.set_default_timeout(3 * WAIT_MS)
+    page = context.new_page()
+    page.goto(f"{url}/image?{urlencode({'id': IMAGE_ID, 'runs': run})}")
+    settle(page)
+    page.get_by_text("What is known of it").wait_for()
+    found = page.locator("[data-testid=stImage] img").count(), page.content()
+    context.close()
+    return found

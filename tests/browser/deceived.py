@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from repro.reporting.table import literal
-from tests.browser.chromium import WAIT_MS, Seen
+from tests.browser.chromium import HOSTLESS, WAIT_MS, Seen
 from tests.browser.hostile import GOLDFISH, IMAGE_ID, TENCH, Batch, Hostile, readers
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Deceived:
     """What was found: payloads that should stand somewhere, and all that should not be.
 
     `wanted` counts payloads by place; `elements` are elements that no text of ours has, `asked`
-    requests that a payload caused, `dialogs` the texts of dialogs.
+    requests that a payload caused, `away` those to other machines, `dialogs` the texts of dialogs.
     """
 
     wanted: int = 0
@@ -59,6 +59,9 @@ class Deceived:
     asked: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
     places: set[str] = field(default_factory=set)
+    pages: int = 0
+    requests: int = 0
+    away: list[str] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
 
 
@@ -80,6 +83,7 @@ class Visit:
         self.page = self.context.new_page()
 
     def go(self, page: str, **parameters: object) -> None:
+        self.found.pages += 1
         self.page.goto(f"{self._url}/{page}?{urlencode(parameters, doseq=True)}")
         settle(self.page)
 
@@ -128,6 +132,9 @@ class Visit:
 
     def _asked(self, url: str) -> None:
         parts = urlsplit(url)
+        self.found.requests += 1
+        if parts.scheme not in HOSTLESS and parts.hostname != "127.0.0.1":
+            self.found.away.append(url)
         if "evil" in (parts.netloc + parts.path) or parts.scheme in ("file", "javascript", "ftp"):
             self.found.asked.append(url)
 
@@ -219,14 +226,16 @@ def visit_mistakes(visit: Visit, batch: Batch, payloads: Iterable[str]) -> None:
         visit.look("overview", {("unknown run", "[data-testid=stAlert]"): [payload]})
 
 
-def pictures_of(browser: Browser, url: str, run: str) -> tuple[int, str]:
-    """How many photographs of a run are shown on the page of its image, and all that the page says."""
+def pictures_of(browser: Browser, url: str, run_ids: Iterable[str]) -> list[tuple[int, str]]:
+    """By run, how many photographs are shown on the page of its image, and all that the page says."""
     context = browser.new_context()
     context.set_default_timeout(3 * WAIT_MS)
     page = context.new_page()
-    page.goto(f"{url}/image?{urlencode({'id': IMAGE_ID, 'runs': run})}")
-    settle(page)
-    page.get_by_text("What is known of it").wait_for()
-    found = page.locator("[data-testid=stImage] img").count(), page.content()
+    found = []
+    for run in run_ids:
+        page.goto(f"{url}/image?{urlencode({'id': IMAGE_ID, 'runs': run})}")
+        settle(page)
+        page.get_by_text("What is known of it").wait_for()
+        found.append((page.locator("[data-testid=stImage] img").count(), page.content()))
     context.close()
     return found

@@ -77,7 +77,7 @@ def _write_batch(runs: Path, data: Path, number: int, payloads: tuple[str, ...])
         write_run(runs, record, rows)
         run_ids.append(record.run_id)
     first = runs / run_ids[0]
-    _write_maps(first, payloads)
+    write_maps(first, payloads)
     _write_probe(first, payloads, next(iter(sha256)))
     _write_codings(first, payloads)
     return Batch(payloads, tuple(run_ids), tuple(sha256))
@@ -154,7 +154,7 @@ def _write_photograph(data: Path, name: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _write_maps(run: Path, payloads: Sequence[str]) -> None:
+def write_maps(run: Path, payloads: Sequence[str], side: int = 2) -> None:
     """Heat maps whose statuses are the payloads; only the first image has some that can be seen."""
     said = {
         "sha256": "0" * 64,
@@ -164,7 +164,7 @@ def _write_maps(run: Path, payloads: Sequence[str]) -> None:
         "agrees": True,
         "width_px": 64,
         "height_px": 48,
-        "side": 2,
+        "side": side,
         "map": [0.0, 0.2, 0.6, 1.0],
     }
     rows = [
@@ -192,7 +192,7 @@ def _write_probe(run: Path, payloads: Sequence[str], image_id: str) -> None:
 
 
 def _write_beside(path: Path, rows: list[dict[str, object]], schema: pa.Schema) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(to_bytes(pa.Table.from_pylist(rows, schema)))
 
 

@@ -17,7 +17,6 @@ from repro.browser.gallery import Card
 from repro.catalogue.classes import class_name
 from repro.doctor.real import load_real_labels
 from repro.exceptions import UsageError
-from repro.reporting.table import literal
 from repro.results.choice import RunChoice
 from repro.results.codings import load_codings
 
@@ -36,7 +35,7 @@ def asked_image(choice: RunChoice) -> tuple[str, dict[str, Answer]]:
         raise UsageError("no image is chosen; choose one on the page of a pair")
     said = answers(choice, [image_id])
     if not said:
-        raise UsageError(f"the runs that are chosen have no image {literal(image_id[:80])!r}")
+        raise UsageError(f"the runs that are chosen have no image {image_id[:80]!r}")
     return image_id, said[image_id]
 
 

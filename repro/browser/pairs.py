@@ -64,7 +64,7 @@ def _frame(pairs: pd.DataFrame, names: Mapping[str, str], chance: bool) -> pd.Da
     }
     if len(names) > 1:
         for run, name in names.items():
-            columns[_header(name)] = [by_run.get(run, 0) for by_run in pairs["by_run"]]
+            columns[header_of(name)] = [by_run.get(run, 0) for by_run in pairs["by_run"]]
     columns["Rate"] = pairs["rate"].to_numpy()
     if chance:
         columns["By chance"] = pairs["expected"].to_numpy()
@@ -76,7 +76,7 @@ def _frame(pairs: pd.DataFrame, names: Mapping[str, str], chance: bool) -> pd.Da
     return pd.DataFrame(columns)
 
 
-def _header(name: str) -> str:
+def header_of(name: str) -> str:
     """What heads a run's column; a run called like one of the other columns does not take its place."""
     return f"{literal(name)} " if literal(name) in _OTHERS else literal(name)
 

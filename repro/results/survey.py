@@ -67,5 +67,5 @@ def _verified(path: Path) -> RunRecord:
     from repro.results.summary import recount
 
     record = read_record(path / "run.json")
-    rows = read_rows(path, record, ["status", "rank", "top5"])
+    rows = read_rows(path, record, ["label", "status", "rank", "top5"])
     return replace(record, summary=recount(record.summary, rows))

@@ -42,7 +42,7 @@ def check_types(value: Any, wanted: Any, name: str) -> None:
 def _check_one_of(value: Any, kinds: tuple[Any, ...], name: str) -> None:
     """A union; of `X | None` a value that is there is held to X."""
     if type(value) in kinds:
-        return _check_plain(value, type(value), name)
+        return check_types(value, type(value), name)
     others = [kind for kind in kinds if kind is not NoneType]
     if value is None or len(others) != 1:
         raise TypeError(f"{name} is {type(value).__name__}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ CLASS_FOLDER = "n01440764"
 AT_ONCE = 18
 """Runs, each of as many images, that a page shows together: no table of theirs has to be scrolled."""
 
+IMAGE_ID = "secret"
 SECRET = "the-word-in-a-file-of-somebody-else"
 SECRET_RGB = (12, 200, 77)
 
@@ -77,7 +77,7 @@ def _write_batch(runs: Path, data: Path, number: int, payloads: tuple[str, ...])
         write_run(runs, record, rows)
         run_ids.append(record.run_id)
     first = runs / run_ids[0]
-    _write_maps(first, payloads)
+    write_maps(first, payloads)
     _write_probe(first, payloads, next(iter(sha256)))
     _write_codings(first, payloads)
     return Batch(payloads, tuple(run_ids), tuple(sha256))
@@ -154,7 +154,7 @@ def _write_photograph(data: Path, name: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _write_maps(run: Path, payloads: Sequence[str]) -> None:
+def write_maps(run: Path, payloads: Sequence[str], side: int = 2) -> None:
     """Heat maps whose statuses are the payloads; only the first image has some that can be seen."""
     said = {
         "sha256": "0" * 64,
@@ -164,7 +164,7 @@ def _write_maps(run: Path, payloads: Sequence[str]) -> None:
         "agrees": True,
         "width_px": 64,
         "height_px": 48,
-        "side": 2,
+        "side": side,
         "map": [0.0, 0.2, 0.6, 1.0],
     }
     rows = [
@@ -192,7 +192,7 @@ def _write_probe(run: Path, payloads: Sequence[str], image_id: str) -> None:
 
 
 def _write_beside(path: Path, rows: list[dict[str, object]], schema: pa.Schema) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(to_bytes(pa.Table.from_pylist(rows, schema)))
 
 
@@ -227,25 +227,24 @@ def _write_invalid(runs: Path, reason: str) -> None:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Runs whose root is not theirs, by what it names; and what lies there, which nobody may see."""
+    """Runs that lead to what is not theirs; `honest` is one that knows which bytes it was made of."""
 
     runs: Path
-    roots: Mapping[str, str]
-    labelled: str
-    outside: Path
+    run_ids: tuple[str, ...]
+    honest: str
 
 
 def write_elsewhere(folder: Path) -> Elsewhere:
     """Runs that lead to folders and files of somebody else, whose names and images they have guessed."""
     runs, outside = folder / "runs", folder / "outside"
-    secret = outside / CLASS_FOLDER / "secret.png"
+    secret = outside / CLASS_FOLDER / f"{IMAGE_ID}.png"
     secret.parent.mkdir(parents=True)
     Image.new("RGB", (64, 48), SECRET_RGB).save(secret)
-    words = outside / "words.txt"
-    words.write_text(f"{SECRET}:x:0\n" * 3)
     flat = folder / "flat"
     flat.mkdir()
-    Image.new("RGB", (64, 48), SECRET_RGB).save(flat / "secret.png")
+    (flat / secret.name).write_bytes(secret.read_bytes())
+    words = folder / "words.txt"
+    words.write_text(f"{SECRET}:x:0\n" * 3)
     pipe = folder / "pipe"
     os.mkfifo(pipe)
     roots = {
@@ -263,23 +262,23 @@ def write_elsewhere(folder: Path) -> Elsewhere:
         "file-URI": "file:///etc/passwd",
         "web": "http://evil.example/val.tar",
     }
-    for place, (name, root) in enumerate({**roots, "labels": str(flat)}.items()):
-        plain = run_of("efficientnet_lite0", 0, n=1, started=f"2026-08-01T{place:02d}:00")
-        record = replace(
-            plain,
-            run_id=f"run-{name}",
-            fingerprint=hashlib.sha256(name.encode()).hexdigest(),
-            dataset=replace(plain.dataset, root=root),
-            arguments=("--labels", str(words)) if name == "labels" else (),
-        )
-        write_run(runs, record, [row_of("secret", f"../{CLASS_FOLDER}/secret.png", None)])
-    return Elsewhere(runs, roots, "run-labels", outside)
+    for name, root in roots.items():
+        _write_leading(runs, name, root)
+    _write_leading(runs, "labels", str(flat), arguments=("--labels", str(words)))
+    known = hashlib.sha256(secret.read_bytes()).hexdigest()
+    _write_leading(runs, "honest", str(outside), sha256=known)
+    return Elsewhere(runs, tuple(f"run-{name}" for name in (*roots, "labels")), "run-honest")
 
 
-def deceive(path: Path, **changes: object) -> None:
-    """Rewrites values of a record, with a hash that fits."""
-    from repro.specs import digest
-
-    values = json.loads(path.read_text(encoding="utf-8")) | changes
-    values.pop("sha256")
-    path.write_text(json.dumps(values | {"sha256": digest(values)}), encoding="utf-8")
+def _write_leading(
+    runs: Path, name: str, root: str, *, arguments: tuple[str, ...] = (), sha256: str | None = None
+) -> None:
+    plain = run_of("efficientnet_lite0", 0, n=1)
+    record = replace(
+        plain,
+        run_id=f"run-{name}",
+        fingerprint=hashlib.sha256(name.encode()).hexdigest(),
+        dataset=replace(plain.dataset, root=root),
+        arguments=arguments,
+    )
+    write_run(runs, record, [row_of(IMAGE_ID, f"../{CLASS_FOLDER}/{IMAGE_ID}.png", sha256)])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from mimetypes import knownfiles
 from pathlib import Path
+from tempfile import gettempdir
 
 from repro.commands.streamlit_server import find_app, serve
 from repro.results.runs import RUNS_VARIABLE
@@ -38,6 +41,22 @@ sys.addaudithook(note)
 """
 
 
+SYSTEM = {"/dev/null", "/etc/machine-id", *knownfiles}
+"""Files of the system that libraries look at when they are imported."""
+
+
+def own_places() -> list[Path]:
+    """Where Python, its packages, their caches and settings lie, and what the kernel tells of the machine."""
+    python = [Path(place) for place in (*sys.path, sys.prefix, sys.base_prefix) if place]
+    home = [Path.home() / name for name in (".cache", ".config", ".streamlit")]
+    return [
+        *python,
+        *home,
+        CHECKOUT,
+        *map(Path, ("/proc", "/sys", "/usr/share/zoneinfo", "/usr/share/fonts")),
+    ]
+
+
 @dataclass(frozen=True)
 class Watched:
     """A server of the app, and where its process writes down what it does."""
@@ -53,6 +72,15 @@ class Watched:
     def paths(self) -> set[str]:
         """All files and folders that were opened, absolute."""
         return {told for event, told in self.events() if event in ("open", "os.listdir", "os.scandir")}
+
+    def outside(self, *allowed: Path) -> set[str]:
+        """The paths that are neither below `allowed`, nor Python's, nor the system's own."""
+        places = tuple(str(path) for path in (*allowed, self.log.parent, *own_places()))
+        return {
+            path
+            for path in self.paths()
+            if not (path.startswith(places) or path in SYSTEM or str(Path(path).parent) == gettempdir())
+        }
 
     def of_network(self) -> list[tuple[str, str]]:
         return [(event, told) for event, told in self.events() if event.startswith("socket.")]

@@ -25,7 +25,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
-COPIED = ("repro", "tests", "pyproject.toml", "README.md", "cli.py")
+COPIED = ("apps", "repro", "tests", "pyproject.toml", "README.md", "cli.py")
 PROCESSES = 2
 LIMIT_SECONDS = 240
 SILENT_CASES = range(1, 25)

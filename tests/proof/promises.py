@@ -167,8 +167,32 @@ PROMISES = (
         equal=(("call_sites", "tensors_only"), ("call_sites", "wanted")),
         some=("call_sites",),
     ),
-    Promise("P9", "The app listens on this computer only and sends nothing.", later="the app"),
-    Promise("P10", "A hostile results file cannot inject, or read other files.", later="the app"),
+    Promise(
+        "P9",
+        "The app listens on this computer only and sends nothing.",
+        "{elsewhere:,} of {requests:,} requests of a browser on {pages} views leave the machine, "
+        "{connections:,} connections and {lookups:,} names looked up by the server; {refused} of {callers} "
+        "foreign hosts and origins refused, {closed} of {addresses} other addresses closed",
+        _check_of("app_alone"),
+        {"n": 4},
+        {"n": 1},
+        zero=("elsewhere", "on_others", "connections", "lookups"),
+        equal=(("callers", "refused"), ("addresses", "closed")),
+        some=("requests", "pages", "listening", "callers", "own_let_in", "addresses"),
+    ),
+    Promise(
+        "P10",
+        "A hostile results file cannot inject, or read other files.",
+        "{literal:,} of {wanted:,} texts shown literally ({payloads} payloads, {places} places), "
+        "{elements:,} elements made, {ran:,} scripts run, {requests:,} requests caused, {outside:,} paths "
+        "opened outside; {disclosed} of {strangers} runs that lead elsewhere show what is there",
+        _check_of("hostile_results"),
+        {"n": 1},
+        {"n": 0},
+        zero=("elements", "ran", "requests", "outside", "disclosed"),
+        equal=(("wanted", "literal"),),
+        some=("wanted", "places", "strangers", "honest"),
+    ),
     Promise(
         "P11",
         "Every number can be recomputed without this package.",

@@ -66,6 +66,21 @@ ThreadsOption = Annotated[
         "--threads", min=1, help="Threads of torch on a CPU.  [default: torch's]", show_default=False
     ),
 ]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="fp32; exact-fast (bf16 or fp16, and fp32 where that could decide otherwise); "
+        "auto (exact-fast where a trial shows that it pays).",
+    ),
+]
+TuneOption = Annotated[
+    bool,
+    typer.Option(
+        "--tune",
+        help="Let a short trial choose memory format, batch size and threads; kept for this evaluation.",
+    ),
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option("--workers", min=0, help="Loader processes.  [default: by device]", show_default=False),
@@ -91,6 +106,8 @@ def eval_(
     batch_size: BatchSizeOption = None,
     threads: ThreadsOption = None,
     workers: WorkersOption = None,
+    precision: PrecisionOption = "fp32",
+    tune: TuneOption = False,
     allow_unreadable: Annotated[
         bool,
         typer.Option(
@@ -124,6 +141,8 @@ def eval_(
         workers=workers,
         allow_unreadable=allow_unreadable,
         canary=not no_canary,
+        precision=precision,
+        tune=tune,
         arguments=tuple(sys.argv[1:]),
     )
     records = run_evaluation(request)

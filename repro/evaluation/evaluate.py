@@ -19,12 +19,17 @@ import pyarrow as pa
 from repro.evaluation.canary import inspect_canary, put_canary_first
 from repro.evaluation.complexity import count_complexity
 from repro.evaluation.environment import describe_code
+from repro.evaluation.exact_fast import ExactFast
 from repro.evaluation.image_pass import ImagePass, Scoring
+from repro.evaluation.low_precision import EXACT_SCHEMA
+from repro.evaluation.manner import Manner
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.scoring import Watcher, forget_failures, gather
 from repro.evaluation.shards import Shard
+from repro.evaluation.trial import choose_manners
 from repro.results.manifest import NOT_VERIFIED, changed_images, repeated_images
-from repro.results.record import Complexity, DatasetRecord, ModelRecord, RunRecord
+from repro.results.predictions import SCHEMA
+from repro.results.record import Complexity, DatasetRecord, LowPrecision, ModelRecord, RunRecord
 from repro.results.runs import name_run
 from repro.results.store import RunFolder
 from repro.results.summary import summarise
@@ -40,6 +45,7 @@ class Run:
     complexity: Complexity
     scoring: Scoring
     started: datetime
+    manner: Manner
 
 
 def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
@@ -62,6 +68,7 @@ class _Evaluation:
     """What all the runs of one evaluation share: the plan, and the pass over its images."""
 
     def __init__(self, plan: Plan, watcher: Watcher) -> None:
+        plan, self.manners = choose_manners(plan)
         self.plan, self.request, self.dataset = plan, plan.request, plan.dataset
         self.watcher = watcher
         self.images = ImagePass(plan, put_canary_first)
@@ -84,30 +91,39 @@ class _Evaluation:
 
     def _folder(self, candidate: Candidate) -> RunFolder:
         """The folder whose name carries everything that decides the run's bytes."""
-        identity = self.images.identity(candidate, self.plan.listing)
+        manner = self.manners[candidate.spec.name]
+        identity = self.images.identity(candidate, self.plan.listing, manner)
         name = name_run(candidate.spec.name, self.dataset.name, self.request.protocol_name, identity)
-        return RunFolder(self.request.runs / name, identity)
+        schema = EXACT_SCHEMA if manner.exact_fast else SCHEMA
+        return RunFolder(self.request.runs / name, identity, schema)
 
     def _begin(self, candidate: Candidate, folder: RunFolder) -> Run:
         complexity = count_complexity(candidate.spec, self.request.runs)
-        network = self.images.build(candidate)
-        inspect = partial(self._inspect, candidate)
+        manner = self.manners[candidate.spec.name]
+        network = self.images.build(candidate, manner)
+        exact_fast = self.images.build_exact_fast(candidate, network) if manner.exact_fast else None
+        inspect = partial(self._inspect, candidate, exact_fast)
         return Run(
             candidate=candidate,
             folder=folder,
             complexity=complexity,
-            scoring=Scoring(candidate, network, folder, inspect),
+            scoring=Scoring(candidate, network, folder, inspect, exact_fast),
             started=datetime.now(UTC),
+            manner=manner,
         )
 
-    def _inspect(self, candidate: Candidate, shard: Shard, rows: pa.Table) -> None:
+    def _inspect(
+        self, candidate: Candidate, exact_fast: ExactFast | None, shard: Shard, rows: pa.Table
+    ) -> None:
         """Ends an evaluation whose first shard, the canary, shows that it is hopeless."""
+        if exact_fast:
+            exact_fast.calibration.see(shard, rows)
         if self.request.canary:
             inspect_canary(candidate.spec, self.dataset, shard, rows)
 
     def _finish(self, run: Run) -> None:
         """Judges the rows and writes them, with the record, as a finished run."""
-        rows = gather(run.folder, self.images.shards)
+        rows, low_precision = self._gather(run)
         expected = [sample.image_id for sample in self.dataset.samples]
         changed = changed_images(rows, self.plan.manifest)
         # A published set may have images twice, as ImageNet-Sketch has; `repro doctor` notes it.
@@ -130,10 +146,24 @@ class _Evaluation:
             started=run.started.isoformat(timespec="seconds"),
             seconds=round((datetime.now(UTC) - run.started).total_seconds(), 3),
             image_modes=dict(sorted(modes.items())),
+            memory_format=run.manner.memory_format,
+            low_precision=low_precision,
         )
         if record.status == "invalid":  # first: a kill in between must not keep what failed
             forget_failures(run.folder, self.images.shards, rows, [*changed, *chain.from_iterable(repeated)])
         run.folder.finish(rows, record)
+
+    def _gather(self, run: Run) -> tuple[pa.Table, LowPrecision | None]:
+        """All rows; where checks widened the bound, after what that leaves undecided was computed in fp32."""
+        rows = gather(run.folder, self.images.shards)
+        exact_fast = run.scoring.exact_fast
+        if exact_fast is None:
+            return rows, None
+        judged = exact_fast.judge(rows, self.images.shards)
+        if judged.redo:
+            self.images.redo(run.scoring, exact_fast, judged.redo)
+            rows = gather(run.folder, self.images.shards)
+        return rows, judged.record
 
     def _describe_dataset(self, rows: pa.Table) -> DatasetRecord:
         identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id").to_pylist()

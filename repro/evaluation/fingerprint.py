@@ -19,10 +19,12 @@ def fingerprint(
     numerics: Numerics,
     environment: Mapping[str, str],
     classes: Sequence[int] = (),
+    manner: Mapping[str, str | int] | None = None,
 ) -> str:
     """Rows are kept, resumed from and reused under this digest only.
 
     `listing` is that of the samples, `classes` what the arg-max is taken over; empty: all 1000.
+    `manner` is how the network is run where that is not plainly in fp32.
     """
     return digest(
         {
@@ -35,4 +37,5 @@ def fingerprint(
             "rows": SCHEMA.to_string(),
         }
         | ({"classes": list(classes)} if classes else {})
+        | ({"manner": dict(manner)} if manner else {})
     )

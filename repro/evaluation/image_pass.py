@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,8 +10,11 @@ import pyarrow as pa
 import torch
 
 from repro.evaluation.environment import default_workers, describe_environment, set_numerics
+from repro.evaluation.exact_fast import ExactFast, low_dtype
 from repro.evaluation.fingerprint import fingerprint
 from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
+from repro.evaluation.low_precision import Calibration, count_calibration_shards
+from repro.evaluation.manner import PLAIN, Manner, lay_out
 from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import predict, score, to_rows
@@ -33,6 +36,7 @@ class Scoring:
     network: torch.nn.Module
     folder: RunFolder
     inspect: Callable[[Shard, pa.Table], None]
+    exact_fast: ExactFast | None = None
 
 
 class ImagePass:
@@ -49,7 +53,7 @@ class ImagePass:
         samples = arrange(self.dataset.samples, shard_size(self.numerics.batch_size))
         self.shards = plan_shards(samples, self.numerics.batch_size)
 
-    def identity(self, candidate: Candidate, listing: str) -> str:
+    def identity(self, candidate: Candidate, listing: str, manner: Manner = PLAIN) -> str:
         """The fingerprint of the rows that `candidate` gives in this pass."""
         return fingerprint(
             model=candidate.spec.name,
@@ -59,15 +63,28 @@ class ImagePass:
             numerics=self.numerics,
             environment=self.environment,
             classes=self.dataset.classes,
+            manner=manner.identity(self.numerics.device),
         )
 
-    def build(self, candidate: Candidate) -> torch.nn.Module:
+    def build(self, candidate: Candidate, manner: Manner = PLAIN) -> torch.nn.Module:
         """The network with its weights, on the device.
 
         Raises:
             WeightsRefused: the weights do not fit the network.
         """
-        return build_network(candidate.spec, candidate.weights).to(self.numerics.device)
+        network = build_network(candidate.spec, candidate.weights).to(self.numerics.device)
+        return lay_out(network, manner.memory_format)
+
+    def build_exact_fast(self, candidate: Candidate, network: torch.nn.Module) -> ExactFast:
+        """What scores batches at low precision, its bound not calibrated yet."""
+        n_shards = count_calibration_shards(shard_size(self.numerics.batch_size))
+        return ExactFast(
+            network,
+            low_dtype(self.numerics.device),
+            candidate.protocol,
+            self.dataset.classes,
+            Calibration(n_shards),
+        )
 
     def score(self, scorings: Sequence[Scoring], watcher: Watcher) -> None:
         """Scores what is not kept yet, unless an inspection ends the pass by raising.
@@ -79,6 +96,19 @@ class ImagePass:
         scorers = [Scorer(s.folder, partial(self._score_batch, s), s.inspect) for s in scorings]
         geometries = frozenset(s.candidate.protocol.geometry for s in scorings)
         score_pending(scorers, self.shards, partial(self._load, geometries), watcher)
+
+    def redo(self, scoring: Scoring, exact_fast: ExactFast, image_ids: Collection[str]) -> None:
+        """Computes images in fp32 that were decided at low precision, and keeps their shards anew."""
+        geometries = frozenset([scoring.candidate.protocol.geometry])
+        for shard in self.shards:
+            again = tuple(sample for sample in shard.samples if sample.image_id in image_ids)
+            rows = scoring.folder.read_shard(shard.index, shard.image_ids) if again else None
+            if rows is None:
+                continue
+            kept = {row["image_id"]: row for row in rows.to_pylist()}
+            for loaded in self._load(geometries, [Shard(shard.index, again)]):
+                kept |= {row["image_id"]: row for row in exact_fast.redo(loaded, kept)}
+            scoring.folder.write_shard(shard.index, pa.Table.from_pylist(list(kept.values()), rows.schema))
 
     def _load(self, geometries: frozenset[Geometry], shards: Sequence[Shard]) -> Iterator[LoadedBatch]:
         """The batches of `shards`, their crops on the device."""
@@ -94,6 +124,8 @@ class ImagePass:
         """The rows of one batch for one network."""
         protocol = scoring.candidate.protocol
         try:
+            if scoring.exact_fast:
+                return scoring.exact_fast.score(loaded)
             logits = predict(scoring.network, loaded.crops[protocol.geometry], protocol)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):

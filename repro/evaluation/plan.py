@@ -15,12 +15,15 @@ from repro.results.manifest import Manifest, find_manifest, manifest_path
 from repro.results.weights_lock import WeightsLock
 from repro.specs import PROTOCOL_NAMES, ModelSpec, Protocol
 
+PRECISIONS = ("fp32", "exact-fast", "auto")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """An evaluation as it was asked for; None leaves the choice to the evaluation.
 
     `weights` names local safetensors files by model; `arguments` is the command line as passed.
+    `tune` lets a trial choose what else is left open (`trial.py`), and `precision` `auto` that alone.
     """
 
     models: Sequence[str]
@@ -38,6 +41,8 @@ class Request:
     workers: int | None = None
     allow_unreadable: bool = False
     canary: bool = True
+    precision: str = "fp32"
+    tune: bool = False
     arguments: tuple[str, ...] = ()
 
 
@@ -72,6 +77,8 @@ def plan_evaluation(request: Request) -> Plan:
         DataRefused, WeightsRefused: what was found cannot be trusted.
         Unavailable: weights are not here and cannot be had.
     """
+    if request.precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {request.precision!r}; there are {', '.join(PRECISIONS)}")
     if request.protocol_name not in PROTOCOL_NAMES:
         raise UsageError(f"unknown protocol {request.protocol_name!r}; there are {', '.join(PROTOCOL_NAMES)}")
     specs = choose_models(request.models)

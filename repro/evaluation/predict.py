@@ -61,8 +61,13 @@ def score(logits: torch.Tensor, labels: torch.Tensor, classes: Sequence[int] = (
     )
 
 
-def to_rows(samples: Sequence[Sample], facts: Sequence[Facts], scores: Scores) -> pa.RecordBatch:
-    """The rows of `samples`: scored where the image could be read and all its logits are finite."""
+def to_rows(
+    samples: Sequence[Sample], facts: Sequence[Facts], scores: Scores, precisions: Sequence[str] = ()
+) -> pa.RecordBatch:
+    """The rows of `samples`: scored where the image could be read and all its logits are finite.
+
+    `precisions` are those of the values of each; empty: all fp32.
+    """
     rows = []
     for i, (sample, read) in enumerate(zip(samples, facts, strict=True)):
         row: dict[str, Any] = {
@@ -74,7 +79,7 @@ def to_rows(samples: Sequence[Sample], facts: Sequence[Facts], scores: Scores) -
             "image_mode": read.mode,
         }
         if row["status"] == OK:
-            row["precision"] = "fp32"
+            row["precision"] = precisions[i] if precisions else "fp32"
             row |= {name: getattr(scores, name)[i] for name in ("top5", "p_top5", "p_label", "rank")}
         rows.append(row)
     return pa.RecordBatch.from_pylist(rows, SCHEMA)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from repro.evaluation.shards import Batch, Shard
 from repro.exceptions import StorageError
-from repro.results.predictions import OK, SCHEMA
+from repro.results.predictions import OK
 from repro.results.store import RunFolder
 
 
@@ -95,7 +95,7 @@ def gather(folder: RunFolder, shards: Sequence[Shard]) -> pa.Table:
         StorageError: a shard was damaged after it was written.
     """
     kept = (folder.read_shard(shard.index, shard.image_ids, _refuse) for shard in shards)
-    return pa.concat_tables([SCHEMA.empty_table(), *(rows for rows in kept if rows is not None)])
+    return pa.concat_tables([folder.schema.empty_table(), *(rows for rows in kept if rows is not None)])
 
 
 def forget_failures(

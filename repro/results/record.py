@@ -114,6 +114,27 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class LowPrecision:
+    """How the decisions of fp32 were had at low precision, by the rule of that version.
+
+    Bounds are of differences of logits: calibrated, and as widened by violated checks; None: there was
+    nothing to calibrate by. `n_undecided` images of those not calibrated had a lead within the bound,
+    `n_low` hold values of low precision, `n_checked` were computed in fp32 though they were safe.
+    """
+
+    mode: str
+    dtype: str
+    rule: int
+    first_bound: float | None
+    bound: float | None
+    n_calibrated: int
+    n_undecided: int
+    n_low: int
+    n_checked: int
+    n_violated: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """All that decided a run's numbers; None where imported predictions do not tell."""
 
@@ -134,6 +155,8 @@ class RunRecord:
     predictions_sha256: str = ""
     schema: int = SCHEMA
     image_modes: Mapping[str, int] = field(default_factory=dict)
+    memory_format: str = "contiguous"
+    low_precision: LowPrecision | None = None
 
     @property
     def status(self) -> Literal["complete", "invalid"]:
@@ -229,6 +252,7 @@ def _record(values: dict[str, Any]) -> RunRecord:
             "complexity": complexity and complexity_from(complexity),
             "summary": Summary(**values["summary"]),
             "arguments": tuple(values["arguments"]),
+            "low_precision": (low := values.get("low_precision")) and LowPrecision(**low),
         }
     )
 

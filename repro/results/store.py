@@ -28,10 +28,14 @@ def _silently(_path: Path, _reason: StorageError) -> None:
 
 
 class RunFolder:
-    """One run on disk, seen by the process that writes it."""
+    """One run on disk, seen by the process that writes it.
 
-    def __init__(self, path: Path, fingerprint: str) -> None:
+    `schema` is that of its shards, which may have more columns than those that are kept in the end.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, schema: pa.Schema = SCHEMA) -> None:
         self.path = path
+        self.schema = schema
         self.fingerprint = fingerprint
         self.predictions_path = path / "predictions.parquet"
         self.record_path = path / "run.json"
@@ -116,10 +120,18 @@ class RunFolder:
         return record is not None and record.status == "complete"
 
     def write_shard(self, index: int, rows: pa.Table) -> None:
-        """Keeps `rows` as shard `index`: they bear the run's fingerprint, the file's name their hash."""
+        """Keeps `rows` as shard `index`: they bear the run's fingerprint, the file's name their hash.
+
+        What was kept as this shard before goes once they are there; a kill in between leaves both.
+        """
         metadata = {**(rows.schema.metadata or {}), "repro.fingerprint": self.fingerprint}
         data = to_bytes(rows.replace_schema_metadata(metadata))
-        write_atomically(self._shards / f"{index:05d}-{hashlib.sha256(data).hexdigest()}.parquet", data)
+        path = self._shards / f"{index:05d}-{hashlib.sha256(data).hexdigest()}.parquet"
+        write_atomically(path, data)
+        for other in self._shard_files(index):
+            if other != path:
+                with storage_errors(other):
+                    other.unlink()
 
     def read_shard(
         self, index: int, image_ids: Sequence[str], report: ReportDamage = _silently
@@ -143,7 +155,7 @@ class RunFolder:
         stamp = rows.schema.metadata.get(b"repro.fingerprint", b"").decode(errors="replace")
         if stamp != self.fingerprint or rows["image_id"].to_pylist() != list(image_ids):
             raise StorageError(f"{path} belongs to another run")
-        return rows.cast(SCHEMA)
+        return rows.cast(self.schema)
 
     def drop_shard(self, index: int) -> None:
         """Forgets shard `index`, so that the next evaluation computes it again."""
@@ -153,7 +165,7 @@ class RunFolder:
 
     def finish(self, rows: pa.Table, record: RunRecord) -> None:
         """Writes the rows, sorted by image id, then the record; a complete run's shards go last."""
-        data = to_bytes(rows.sort_by("image_id").combine_chunks())
+        data = to_bytes(rows.select(SCHEMA.names).cast(SCHEMA).sort_by("image_id").combine_chunks())
         sealed = dataclasses.replace(record, predictions_sha256=hashlib.sha256(data).hexdigest())
         with storage_errors(self.record_path):  # an invalid run's record must never stand beside other rows
             self.record_path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from typing import TYPE_CHECKING
 
 from repro.results.runs import DATA_VARIABLE
@@ -9,6 +10,7 @@ from tests.browser.deceived import pictures_of, visit_everything
 from tests.browser.hostile import SECRET, write_elsewhere, write_hostile
 from tests.browser.payloads import PAYLOADS
 from tests.browser.spying import watched_app
+from tests.browser.test_door import open_websocket
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,8 @@ def test_every_payload_is_a_text_and_nothing_else(chromium: Browser, tmp_path: P
         found = visit_everything(chromium, app.url, hostile, thorough=False)
         assert not app.outside(hostile.runs, hostile.data)
         assert app.outside(hostile.runs) and app.outside(hostile.data)  # what it reads there is seen
+        answer = open_websocket(app.port, "127.0.0.1", "http://evil.example")
+        assert answer == http.client.FORBIDDEN  # and nobody is asked who that is
         assert {told for _, told in app.of_network()} == {"127.0.0.1"}
     assert not found.missing
     assert not found.elements

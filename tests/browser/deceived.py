@@ -71,7 +71,7 @@ class Visit:
     def __init__(self, browser: Browser, url: str, texts: Iterable[str]) -> None:
         self.found = Deceived()
         self._url = url
-        told = [form for text in texts for form in (text, repr(text)[1:-1])]  # errors quote what was asked
+        told = [form for text in texts for form in (text, *_quoted(text))]
         self._texts = sorted({_tidy(text) for text in told}, key=len)
         self.context = browser.new_context(viewport=VIEWPORT)
         self.context.set_default_timeout(3 * WAIT_MS)
@@ -146,6 +146,11 @@ def settle(page: Page) -> None:
         "document.querySelector('[data-testid=stMain] [data-testid=stElementContainer]')"
         " && !document.querySelector('[data-testid=stSkeleton]')"
     )
+
+
+def _quoted(text: str) -> list[str]:
+    """A payload in errors, which quote the beginning of what an address asked for."""
+    return [repr(part)[1:-1] for part in (text[:40], text[:80], text)]
 
 
 def _squeezed(text: str) -> str:

@@ -187,7 +187,7 @@ PROMISES = (
         "{elements:,} elements made, {ran:,} scripts run, {requests:,} requests caused, {outside:,} paths "
         "opened outside; {disclosed} of {strangers} runs that lead elsewhere show what is there",
         _check_of("hostile_results"),
-        {"n": 1},
+        {"n": 0},
         {"n": 0},
         zero=("elements", "ran", "requests", "outside", "disclosed"),
         equal=(("wanted", "literal"),),

@@ -13,10 +13,13 @@ from markdown_it import MarkdownIt
 from repro.browser.texts import plain
 from repro.reporting.table import literal
 
+APART = ":small[]"
+"""What `plain` puts where Streamlit would make an address or an icon: an empty element of its own."""
+
 
 def as_read(text: str) -> str:
     """What Markdown, with everything switched on, makes of a text, its tags taken away; no tag but `p`."""
-    html = MarkdownIt("gfm-like", {"linkify": False}).render(f"x{text}")
+    html = MarkdownIt("gfm-like", {"linkify": False}).render(f"x{text.replace(APART, '')}")
     assert set(re.findall(r"</?(\w+)", html)) <= {"p"}
     return unescape(re.sub(r"</?p>", "", html)).strip().removeprefix("x")
 
@@ -34,6 +37,6 @@ ACTING = (
 
 @pytest.mark.parametrize("text", ACTING)
 def test_no_directive_and_no_mark_is_left_to_act(text: str) -> None:
-    acting = re.findall(r"(?<!\\)[^\w\s\\]", plain(text))
+    acting = re.findall(r"(?<!\\)[^\w\s\\]", plain(text).replace(APART, ""))
     assert not acting
     assert as_read(plain(text)) == text

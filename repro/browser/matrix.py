@@ -58,8 +58,10 @@ def show_matrix(pairs: pd.DataFrame) -> None:
     )
     st.caption("A click on a cell opens it. The right answers, on the diagonal, are not counted.")
     with st.expander("What the groups hold"):
-        for group in groups.values():
-            st.caption(f"**{plain(group.name)}**: {plain(', '.join(map(class_name, group.classes)))}")
+        told = [
+            f"**{plain(g.name)}**: {plain(', '.join(map(class_name, g.classes)))}" for g in groups.values()
+        ]
+        st.caption("\n\n".join(told))  # one element, not forty
     for point in event["selection"]["points"]:
         if (place := point.get("point_index")) is not None:
             go(_address(rows, columns, cells[place]))

@@ -56,6 +56,11 @@ def count_calibration_shards(shard_images: int) -> int:
     return math.ceil(CALIBRATION_IMAGES / shard_images)
 
 
+def count_calibration_images(shard_images: int) -> int:
+    """How many images that is."""
+    return count_calibration_shards(shard_images) * shard_images
+
+
 class Calibration:
     """The bound, once all shards of the calibration have been seen; until then, infinite."""
 

@@ -192,6 +192,16 @@ def test_nearly_tied_logits_end_with_the_decisions_of_fp32(tied: Request) -> Non
     assert RunRecord.from_json(record.to_json(), Path("run.json")) == record
 
 
+def test_what_is_undecided_is_computed_in_the_same_pass(
+    tied: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No image is read twice unless a check is violated."""
+    monkeypatch.delattr("repro.evaluation.image_pass.ImagePass.redo")
+    low = run(replace(tied, precision="exact-fast")).low_precision
+    assert low is not None
+    assert low.n_violated == 0
+
+
 def test_without_the_bound_there_would_be_differences(tied: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     """So the test above can fail; the checks alone would have shown it."""
     monkeypatch.setattr("repro.evaluation.low_precision.FACTOR", 0.0)

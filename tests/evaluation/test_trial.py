@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from repro.evaluation import trial
+from repro.evaluation.manner import PLAIN
 from repro.evaluation.plan import Request, plan_evaluation
 from repro.evaluation.trial import choose_manners
 from repro.exceptions import StorageError, UsageError
@@ -44,11 +45,24 @@ def test_a_damaged_choice_is_refused(request_: Request) -> None:
         choose_manners(plan_evaluation(request))
 
 
-def test_auto_takes_fp32_where_an_operator_has_no_low_precision(request_: Request) -> None:
+def test_auto_takes_fp32_where_an_operator_has_no_low_precision(
+    request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The oracle's distances are not implemented in bf16."""
+    monkeypatch.setattr("repro.evaluation.shards.SHARD_IMAGES", 4)
+    monkeypatch.setattr("repro.evaluation.low_precision.CALIBRATION_IMAGES", 4)
     assert run(replace(request_, precision="auto")).low_precision is None
     with pytest.raises(UsageError, match="cannot be run in bfloat16"):
         run(replace(request_, precision="exact-fast"))
+
+
+def test_auto_takes_fp32_where_all_would_be_calibrated(
+    request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways for every image cost more than one; so there is nothing to try."""
+    monkeypatch.delattr(trial, "_fastest")
+    _, manners = choose_manners(plan_evaluation(replace(request_, precision="auto")))
+    assert manners == {NAME: PLAIN}
 
 
 def test_without_a_wish_there_is_no_trial(request_: Request) -> None:

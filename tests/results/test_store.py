@@ -49,6 +49,16 @@ def test_a_shard_comes_back_as_it_was_written(folder: RunFolder) -> None:
     assert folder.read_shard(0, IDS).equals(rows())
 
 
+def test_a_shard_written_anew_replaces_what_was_kept(folder: RunFolder) -> None:
+    """Whichever of their hashes, which are their files' names, comes first."""
+    for rank in range(8):
+        values = [{**row, "rank": rank} for row in rows().to_pylist()]
+        folder.write_shard(0, pa.Table.from_pylist(values, SCHEMA))
+        kept = folder.read_shard(0, IDS)
+        assert kept is not None
+        assert set(kept["rank"].to_pylist()) == {rank}
+
+
 def test_a_shard_never_written_is_pending(folder: RunFolder) -> None:
     assert folder.read_shard(0, IDS) is None
 

@@ -22,8 +22,9 @@ HOSTLESS = ("data", "blob", "about")
 TOLERATED = (
     # Opened at a page's address, Streamlit looks for its server below that first, then above it.
     re.compile(r"status of 404 .*/[a-z_]+/_stcore/(health|host-config)\)$"),
-    # A picture that the dial's next position took the place of before the browser had asked for it.
+    # A picture that the next view took the place of before the browser had asked for it.
     re.compile(r"status of 404 .*/media/[0-9a-f]+\.\w+\)$"),
+    re.compile(r"^Client Error: Image source error - http://127\.0\.0\.1:\d+/media/"),
 )
 """Errors of the console that say nothing about the app, each with its reason."""
 

@@ -148,6 +148,8 @@ def test_a_link_opens_the_same_view(page: Page, app: Served, chromium: Browser) 
 def test_the_runs_are_part_of_every_link(page: Page, app: Served) -> None:
     run = next(path.parent.name for path in app.runs.glob("*lite1*/run.json"))
     page.goto(f"{app.url}/?runs={run}")
+    heading(page, "What the sources claim").wait_for()
+    settled(page)
     page.get_by_role("link", name="Confusions", exact=True).click()
     heading(page, "Confusions").wait_for()
     page.get_by_text("18 errors").wait_for()

@@ -61,7 +61,7 @@ def paired_difference(n_only_a: int, n_only_b: int, n: int, confidence: float = 
     Raises:
         InvalidRun: `n` is 0.
     """
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
     if n == 0:
         raise InvalidRun("no difference: no image was scored by both")
@@ -73,7 +73,8 @@ def paired_difference(n_only_a: int, n_only_b: int, n: int, confidence: float = 
         difference=(n_only_a - n_only_b) / n,
         low=max(centre - reach, -1.0),
         high=min(centre + reach, 1.0),
-        p=float(binomtest(n_only_a, discordant).pvalue) if discordant else 1.0,
+        # As scipy.stats.binomtest finds it by a search, which is most of the time of 50 runs compared.
+        p=min(1.0, 2 * float(bdtr(min(n_only_a, n_only_b), discordant, 0.5))) if discordant else 1.0,
     )
 
 

@@ -89,6 +89,26 @@ NoCanaryOption = Annotated[
     bool,
     typer.Option("--no-canary", help="Go on although the labels or the first images show a fault."),
 ]
+PrepareOption = Annotated[
+    bool,
+    typer.Option(
+        "--prepare",
+        help="Keep the crops in runs/crops, and take from there what is kept: the next evaluation with "
+        "this option decodes nothing. An image whose file has changed is read again.",
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR", help="As --prepare, with the crops in DIR.", show_default=False),
+]
+HashImagesOption = Annotated[
+    bool,
+    typer.Option(
+        "--hash-images",
+        help="With --prepare: read every image, to know by its SHA-256 that it is the one that was cropped; "
+        "else size and times of its file tell.",
+    ),
+]
 
 
 def eval_(
@@ -115,6 +135,9 @@ def eval_(
         ),
     ] = False,
     no_canary: NoCanaryOption = False,
+    prepare: PrepareOption = False,
+    cache: CacheOption = None,
+    hash_images: HashImagesOption = False,
     runs: RunsOption = None,
 ) -> None:
     """Evaluate models on labelled images.
@@ -125,9 +148,12 @@ def eval_(
     """
     from repro.evaluation.plan import Request
 
+    folder = runs_folder(runs)
+    if hash_images and not (prepare or cache):
+        raise UsageError("--hash-images is of the crop cache; without one every image is read and hashed")
     request = Request(
         models=[name for name in models.split(",") if name.strip()],
-        runs=runs_folder(runs),
+        runs=folder,
         data=data,
         labels=labels,
         test_set=test_set,
@@ -141,6 +167,8 @@ def eval_(
         workers=workers,
         allow_unreadable=allow_unreadable,
         canary=not no_canary,
+        crops=cache or (folder / "crops" if prepare else None),
+        hash_images=hash_images,
         precision=precision,
         tune=tune,
         arguments=tuple(sys.argv[1:]),

@@ -33,7 +33,7 @@ from repro.results.record import Complexity, DatasetRecord, LowPrecision, ModelR
 from repro.results.runs import name_run
 from repro.results.store import RunFolder
 from repro.results.summary import summarise
-from repro.specs import digest
+from repro.specs import digest_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,7 @@ class _Evaluation:
             started=run.started.isoformat(timespec="seconds"),
             seconds=round((datetime.now(UTC) - run.started).total_seconds(), 3),
             image_modes=dict(sorted(modes.items())),
+            n_cached=self.images.n_cached,
             memory_format=run.manner.memory_format,
             low_precision=low_precision,
         )
@@ -166,7 +167,7 @@ class _Evaluation:
         return rows, judged.record
 
     def _describe_dataset(self, rows: pa.Table) -> DatasetRecord:
-        identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id").to_pylist()
+        identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id")
         return DatasetRecord(
             name=self.dataset.name,
             kind=self.dataset.kind,
@@ -176,7 +177,9 @@ class _Evaluation:
             n_classes=len({sample.label for sample in self.dataset.samples}),
             partial=self.dataset.partial,
             labels=self.dataset.labels_from,
-            digest=digest([list(row.values()) for row in identity]),
+            digest=digest_each(
+                list(row.values()) for part in identity.to_batches(1000) for row in part.to_pylist()
+            ),
             verified=str(self.plan.manifest or NOT_VERIFIED),
             test_set=self.dataset.test_set,
             classes=self.dataset.classes,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
 import torch
 
+from repro.evaluation.copying import on_device
+from repro.evaluation.crop_cache import CropCache
 from repro.evaluation.environment import default_workers, describe_environment, set_numerics
 from repro.evaluation.exact_fast import ExactFast, low_dtype
 from repro.evaluation.fingerprint import fingerprint
@@ -52,6 +54,8 @@ class ImagePass:
         self.environment = describe_environment()
         samples = arrange(self.dataset.samples, shard_size(self.numerics.batch_size))
         self.shards = plan_shards(samples, self.numerics.batch_size)
+        self.n_cached = 0
+        """Images so far whose crops came from a cache."""
 
     def identity(self, candidate: Candidate, listing: str, manner: Manner = PLAIN) -> str:
         """The fingerprint of the rows that `candidate` gives in this pass."""
@@ -95,7 +99,7 @@ class ImagePass:
         """
         scorers = [Scorer(s.folder, partial(self._score_batch, s), s.inspect) for s in scorings]
         geometries = frozenset(s.candidate.protocol.geometry for s in scorings)
-        score_pending(scorers, self.shards, partial(self._load, geometries), watcher)
+        score_pending(scorers, self.shards, partial(self._load, geometries, watcher=watcher), watcher)
 
     def redo(self, scoring: Scoring, exact_fast: ExactFast, image_ids: Collection[str]) -> None:
         """Computes images in fp32 that were decided at low precision, and keeps their shards anew."""
@@ -110,15 +114,25 @@ class ImagePass:
                 kept |= {row["image_id"]: row for row in exact_fast.redo(loaded, kept)}
             scoring.folder.write_shard(shard.index, pa.Table.from_pylist(list(kept.values()), rows.schema))
 
-    def _load(self, geometries: frozenset[Geometry], shards: Sequence[Shard]) -> Iterator[LoadedBatch]:
-        """The batches of `shards`, their crops on the device."""
-        reader = BatchReader(self.dataset, plan_batches(shards, self.numerics.batch_size), geometries)
+    def _load(
+        self, geometries: frozenset[Geometry], shards: Sequence[Shard], watcher: Watcher | None = None
+    ) -> Iterator[LoadedBatch]:
+        """The batches of `shards`, their crops on the device; a cache is used where it can be told."""
+        for loaded in on_device(self._read(geometries, shards, watcher), self.numerics.device):
+            self.n_cached += loaded.n_cached
+            yield loaded
+
+    def _read(
+        self, geometries: frozenset[Geometry], shards: Sequence[Shard], watcher: Watcher | None
+    ) -> Iterator[LoadedBatch]:
+        batches = plan_batches(shards, self.numerics.batch_size)
         workers = self.request.workers
-        for loaded in load_batches(
-            reader, default_workers(self.numerics.device) if workers is None else workers
-        ):
-            crops = {g: pixels.to(self.numerics.device) for g, pixels in loaded.crops.items()}
-            yield replace(loaded, crops=crops)
+        if workers is None:
+            workers = default_workers(self.numerics.device)
+        if self.request.crops is None or watcher is None:
+            return load_batches(BatchReader(self.dataset, batches, geometries), workers)
+        cache = CropCache(self.request.crops, self.dataset, geometries, watcher)
+        return cache.load(batches, workers, self.request.hash_images)
 
     def _score_batch(self, scoring: Scoring, loaded: LoadedBatch) -> pa.RecordBatch:
         """The rows of one batch for one network."""

@@ -122,7 +122,7 @@ class _Trial:
         samples = tuple(put_canary_first(self.plan.dataset.samples, max(sizes))[: max(sizes)])
         batch = Batch(Shard(0, samples), samples, last=True)
         geometries = frozenset(candidate.protocol.geometry for candidate in self.plan.candidates)
-        crops = BatchReader(self.plan.dataset, [batch], geometries)[0].crops
+        crops = BatchReader(self.plan.dataset, [batch], geometries)[batch.samples].crops
         pixels = {g: stack.to(self.numerics.device) for g, stack in crops.items()}
 
         manners, work = {}, []

@@ -136,7 +136,10 @@ class LowPrecision:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """All that decided a run's numbers; None where imported predictions do not tell."""
+    """All that decided a run's numbers; None where imported predictions do not tell.
+
+    `n_cached` counts the images whose crops came from a cache, in the pass that finished the run.
+    """
 
     run_id: str
     fingerprint: str
@@ -155,6 +158,7 @@ class RunRecord:
     predictions_sha256: str = ""
     schema: int = SCHEMA
     image_modes: Mapping[str, int] = field(default_factory=dict)
+    n_cached: int = 0
     memory_format: str = "contiguous"
     low_precision: LowPrecision | None = None
 

@@ -71,7 +71,8 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         help="fp32; exact-fast (bf16 or fp16, and fp32 where that could decide otherwise); "
-        "auto (exact-fast where a trial shows that it pays).",
+        "auto (exact-fast where a trial shows that it pays); bf16 or fp16 throughout, which decides "
+        "a few images otherwise than fp32.",
     ),
 ]
 TuneOption = Annotated[

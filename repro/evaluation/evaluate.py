@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -107,7 +107,7 @@ class _Evaluation:
             candidate=candidate,
             folder=folder,
             complexity=complexity,
-            scoring=Scoring(candidate, network, folder, inspect, exact_fast),
+            scoring=Scoring(candidate, network, folder, inspect, exact_fast, manner.stored),
             started=datetime.now(UTC),
             manner=manner,
         )
@@ -137,7 +137,7 @@ class _Evaluation:
             protocol_name=self.request.protocol_name,
             protocol=run.candidate.protocol,
             dataset=self._describe_dataset(rows),
-            numerics=self.images.numerics,
+            numerics=replace(self.images.numerics, dtype=run.manner.dtype_name),
             complexity=run.complexity,
             summary=summarise(rows, expected, self.request.allow_unreadable, changed, repeated),
             environment=self.images.environment,

@@ -12,7 +12,7 @@ import torch
 from repro.evaluation.copying import on_device
 from repro.evaluation.crop_cache import CropCache
 from repro.evaluation.environment import default_workers, describe_environment, set_numerics
-from repro.evaluation.exact_fast import ExactFast, low_dtype
+from repro.evaluation.exact_fast import ExactFast, Lowered, low_dtype
 from repro.evaluation.fingerprint import fingerprint
 from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
 from repro.evaluation.low_precision import Calibration, count_calibration_shards
@@ -39,6 +39,8 @@ class Scoring:
     folder: RunFolder
     inspect: Callable[[Shard, pa.Table], None]
     exact_fast: ExactFast | None = None
+    precision: str = "fp32"
+    """Of all values, where they are of one."""
 
 
 class ImagePass:
@@ -77,7 +79,8 @@ class ImagePass:
             WeightsRefused: the weights do not fit the network.
         """
         network = build_network(candidate.spec, candidate.weights).to(self.numerics.device)
-        return lay_out(network, manner.memory_format)
+        network = lay_out(network, manner.memory_format)
+        return Lowered(network, manner.dtype) if manner.dtype else network
 
     def build_exact_fast(self, candidate: Candidate, network: torch.nn.Module) -> ExactFast:
         """What scores batches at low precision, its bound not calibrated yet."""
@@ -151,7 +154,7 @@ class ImagePass:
             ) from error
         samples = loaded.batch.samples
         scores = score(logits, torch.tensor([sample.label for sample in samples]), self.dataset.classes)
-        return to_rows(samples, loaded.facts, scores)
+        return to_rows(samples, loaded.facts, scores, [scoring.precision] * len(samples))
 
 
 def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:

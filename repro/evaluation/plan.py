@@ -15,7 +15,7 @@ from repro.results.manifest import Manifest, find_manifest, manifest_path
 from repro.results.weights_lock import WeightsLock
 from repro.specs import PROTOCOL_NAMES, ModelSpec, Protocol
 
-PRECISIONS = ("fp32", "exact-fast", "auto")
+PRECISIONS = ("fp32", "exact-fast", "auto", "bf16", "fp16")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What an evaluation and an analysis cost as they grow: `python -m tests.speed.growth FOLDER`.
+"""What an evaluation and an analysis cost as they grow: `make growth`.
 
 JPEGs of ImageNet val's size are made in FOLDER (100 kB each), and evaluated with a network that costs
 next to nothing, so that what is measured is everything else. Every measurement is a process of its own.
@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -189,11 +189,17 @@ def _timed(arguments: list[str]) -> dict[str, Any]:
 def write(measured: dict[str, Any]) -> None:
     """The figures as JSON, and as two tables."""
     (REPORTS / "growth.json").write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n")
+    (REPORTS / "growth.md").write_text(growth_markdown(measured))
+
+
+def growth_markdown(measured: Mapping[str, Any]) -> str:
     lines = [
+        "<!-- Written by `make growth`; do not edit. -->",
+        "",
         "# Cost as work grows",
         "",
-        f"Written by `python -m tests.speed.growth`, on {measured['cores']} cores: generated JPEGs of "
-        "500 × 375 pixels, a network that costs next to nothing, one loader process.",
+        f"On {measured['cores']} cores: generated JPEGs of 500 × 375 pixels, a network that costs next to "
+        "nothing, one loader process.",
         "",
         "| Images | Crop cache | Seconds | CPU ms an image, start included | Waiting for images (s) "
         "| CPU of the loader (s) | Peak memory (MB) |",
@@ -208,7 +214,7 @@ def write(measured: dict[str, Any]) -> None:
     lines += ["", f"Analysis of {N_RUNS} runs of {n:,} rows:", "", "| Verb | Seconds | Peak memory (MB) |"]
     lines += ["|---|---:|---:|"]
     lines += [f"| `{row['verb']}` | {row['seconds']} | {row['peak_mb']} |" for row in measured["analysis"]]
-    (REPORTS / "growth.md").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ def _points(points: Sequence[Point], tradeoff: Tradeoff, *, filled: bool) -> dic
             "color": _by_mixer(mixers, [_seen(mark.colour) for mark in marks]),
             "shape": _by_mixer(mixers, [mark.vega for mark in marks]),
             "tooltip": tooltip,
+            "description": tooltip[0],
         },
     }
 

@@ -128,8 +128,6 @@ def to_spec(rows: Axis, columns: Axis, counts: Counts) -> dict[str, Any]:
             "tooltip": {"field": "told", "type": "nominal"},
             "description": {"field": "told", "type": "nominal"},
         },
-        # As SVG every cell is an element of its own, with what it says: a screen reader finds it.
-        "usermeta": {"embedOptions": {"renderer": "svg"}},
     }
 
 

@@ -136,7 +136,7 @@ class Way:
 
     def see_overview(self, reader: str) -> None:
         heading = self.page.get_by_role("heading", name="Overview", exact=True)
-        plot = self.page.locator("[data-testid=stVegaLiteChart] canvas")
+        plot = self.page.locator("[data-testid=stVegaLiteChart] path[aria-roledescription=point]").first
         began = time.perf_counter()
         self.page.goto(self.url)
         heading.wait_for()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,8 @@ from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
     from repro.commands.progress import ProgressBar
+    from repro.evaluation.evaluate import MakePass
+    from repro.evaluation.launch import Launch
     from repro.evaluation.plan import Plan, Request
     from repro.results.record import RunRecord
 
@@ -109,6 +112,14 @@ HashImagesOption = Annotated[
         "else size and times of its file tell.",
     ),
 ]
+JoinOption = Annotated[
+    str | None,
+    typer.Option(
+        "--join",
+        metavar="NAME",
+        help="Share the runs with all processes that say the same NAME; those of torchrun do anyway.",
+    ),
+]
 
 
 def eval_(
@@ -138,11 +149,13 @@ def eval_(
     prepare: PrepareOption = False,
     cache: CacheOption = None,
     hash_images: HashImagesOption = False,
+    join: JoinOption = None,
     runs: RunsOption = None,
 ) -> None:
     """Evaluate models on labelled images.
 
     One pass serves all models. What is scored is kept: after a stop the same command goes on.
+    Several processes share the work: torchrun --nproc-per-node=4 -m repro eval …
 
     Example: repro eval --models poolformer_s24,deit_s --data /data/imagenet/val
     """
@@ -173,13 +186,21 @@ def eval_(
         tune=tune,
         arguments=tuple(sys.argv[1:]),
     )
-    records = run_evaluation(request)
+    from repro.evaluation.launch import find_launch
+
+    launch = find_launch(join)
+    if launch:
+        _refuse_trial(request)
+        if not launch.speaks:
+            _evaluate_silently(request, launch)
+            return
+    records = run_evaluation(request, launch)
     show_outcome(records)
     table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
     tell(f"next: repro compare-table{table}{_runs_again(runs)}")
 
 
-def run_evaluation(request: Request) -> list[RunRecord]:
+def run_evaluation(request: Request, launch: Launch | None = None) -> list[RunRecord]:
     """Plans and evaluates under a progress bar, saying on stderr what is done."""
     from repro.commands.progress import ProgressBar
     from repro.evaluation.plan import plan_evaluation
@@ -189,7 +210,38 @@ def run_evaluation(request: Request) -> list[RunRecord]:
     from repro.evaluation.evaluate import evaluate
 
     with ProgressBar() as watcher, interruptible(watcher):
-        return evaluate(plan, watcher)
+        return evaluate(plan, watcher, _pass_of(launch))
+
+
+def _evaluate_silently(request: Request, launch: Launch) -> None:
+    """Does the same as one of several processes, of which another one speaks."""
+    from repro.commands.progress import Silence
+    from repro.evaluation.plan import plan_evaluation
+
+    plan = plan_evaluation(request)
+    from repro.evaluation.evaluate import evaluate
+
+    try:
+        evaluate(plan, Silence(), _pass_of(launch))
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _pass_of(launch: Launch | None) -> MakePass:
+    from repro.evaluation.image_pass import ImagePass
+    from repro.evaluation.joint_pass import JointPass
+
+    return ImagePass if launch is None else partial(JointPass, launch=launch)
+
+
+def _refuse_trial(request: Request) -> None:
+    """A trial takes its times on a machine that does nothing else, and every process must choose the same."""
+    if request.tune or request.precision == "auto":
+        asked = "--tune" if request.tune else "--precision auto"
+        raise UsageError(
+            f"{asked} needs a process that is alone; several share a run only where its settings are given",
+            hint="--precision exact-fast, --batch-size and --threads instead, the same for all",
+        )
 
 
 def tell_images(plan: Plan) -> None:

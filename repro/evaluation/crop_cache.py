@@ -48,7 +48,8 @@ class CropCache:
     ) -> Iterator[LoadedBatch]:
         """The batches in order; each shard's new crops are kept before its last batch is given.
 
-        There must be room for the crops of all `image_ids`. The batches may end early, as those of `load_batches`.
+        There must be room for the crops of all `image_ids`. The batches may end early, as those of
+        `load_batches`.
 
         Raises:
             StorageError: the disk has no room for the crops that are missing, or does not take them.

@@ -68,7 +68,8 @@ class LoadedBatch:
 class BatchReader(Generic[GeometryT]):
     """Batches in order, and what loads the samples of one, as torch's DataLoader wants it.
 
-    `batches` are asked for one at a time, only as far ahead as is loaded ahead. Loader processes are sent the samples of a batch at a time and none of the others.
+    `batches` are asked for one at a time, only as far ahead as is loaded ahead. Loader processes are sent
+    the samples of a batch at a time and none of the others.
 
     `make_crop` makes the crop of a geometry, which may be of a kind that only it knows.
     """

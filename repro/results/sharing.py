@@ -42,8 +42,8 @@ def shared_lock(
 ) -> Iterator[None]:
     """Holds the lock at `path` together with every process that says the same `name`.
 
-    The first of them calls `come`, and the last one `leave`, while no other one is there. The lock is flock's, which
-    `filelock` takes too: whoever wants it alone is kept out, and keeps out.
+    The first of them calls `come`, and the last one `leave`, while no other one is there. The lock is
+    flock's, which `filelock` takes too: whoever wants it alone is kept out, and keeps out.
 
     Raises:
         Busy: it is held by a process of its own, or by those of another name.

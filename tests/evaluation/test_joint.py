@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from repro.evaluation.launch import Launch, find_launch
 from repro.exceptions import Busy
 from repro.results.sharing import Leases
 from repro.results.store import RunFolder
@@ -139,18 +138,3 @@ def test_a_lease_has_one_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("repro.results.sharing.LAPSE_SECONDS", 0)
     time.sleep(0.01)
     assert mine.take("00000")
-
-
-def test_a_launch_is_known_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-    assert find_launch() is None
-    assert find_launch("tonight") == Launch("launch tonight")
-    torchrun = {"RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "head", "MASTER_PORT": "29500"}
-    for name, value in torchrun.items():
-        monkeypatch.setenv(name, value)
-    assert find_launch() is None
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    assert find_launch() == Launch("launch head:29500", 3, 4)
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job7")
-    assert find_launch() == Launch("launch job7", 3, 4)

@@ -120,6 +120,15 @@ JoinOption = Annotated[
         help="Share the runs with all processes that say the same NAME; those of torchrun do anyway.",
     ),
 ]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="local (this process), or ray (the actors of a cluster).")
+]
+RayAddressOption = Annotated[
+    str,
+    typer.Option("--ray-address", help="Of the cluster: auto, HOST:PORT, or local, of this machine alone."),
+]
+
+ENGINES = ("local", "ray")
 
 
 def eval_(
@@ -150,6 +159,8 @@ def eval_(
     cache: CacheOption = None,
     hash_images: HashImagesOption = False,
     join: JoinOption = None,
+    engine: EngineOption = "local",
+    ray_address: RayAddressOption = "local",
     runs: RunsOption = None,
 ) -> None:
     """Evaluate models on labelled images.
@@ -188,19 +199,25 @@ def eval_(
     )
     from repro.evaluation.launch import find_launch
 
+    if engine not in ENGINES:
+        raise UsageError(f"unknown engine {engine!r}; there are {', '.join(ENGINES)}")
     launch = find_launch(join)
-    if launch:
+    if engine == "ray":
+        _refuse_on_ray(request, launch)
+    elif launch:
         _refuse_trial(request)
-        if not launch.speaks:
-            _evaluate_silently(request, launch)
-            return
-    records = run_evaluation(request, launch)
+    if launch and not launch.speaks:
+        _evaluate_silently(request, launch)
+        return
+    records = run_evaluation(request, launch, ray_address if engine == "ray" else None)
     show_outcome(records)
     table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
     tell(f"next: repro compare-table{table}{_runs_again(runs)}")
 
 
-def run_evaluation(request: Request, launch: Launch | None = None) -> list[RunRecord]:
+def run_evaluation(
+    request: Request, launch: Launch | None = None, ray_address: str | None = None
+) -> list[RunRecord]:
     """Plans and evaluates under a progress bar, saying on stderr what is done."""
     from repro.commands.progress import ProgressBar
     from repro.evaluation.plan import plan_evaluation
@@ -210,6 +227,10 @@ def run_evaluation(request: Request, launch: Launch | None = None) -> list[RunRe
     from repro.evaluation.evaluate import evaluate
 
     with ProgressBar() as watcher, interruptible(watcher):
+        if ray_address is not None:
+            from repro.evaluation.ray_engine import evaluate_on_ray
+
+            return evaluate_on_ray(plan, watcher, ray_address)
         return evaluate(plan, watcher, _pass_of(launch))
 
 
@@ -232,6 +253,23 @@ def _pass_of(launch: Launch | None) -> MakePass:
     from repro.evaluation.joint_pass import JointPass
 
     return ImagePass if launch is None else partial(JointPass, launch=launch)
+
+
+def _refuse_on_ray(request: Request, launch: Launch | None) -> None:
+    """What a cluster's actors have no part in."""
+    if launch:
+        raise UsageError("--engine ray shares the work itself: start one process, without torchrun or --join")
+    if request.precision != "fp32" or request.tune:
+        asked = "--tune" if request.tune else f"--precision {request.precision}"
+        raise UsageError(
+            f"{asked} is not for --engine ray, which computes in fp32",
+            hint="torchrun or --join NAME share --precision exact-fast",
+        )
+    if request.crops:
+        raise UsageError(
+            "the crop cache is not for --engine ray, whose actors decode for themselves",
+            hint="torchrun or --join NAME share it",
+        )
 
 
 def _refuse_trial(request: Request) -> None:

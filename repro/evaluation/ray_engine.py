@@ -6,6 +6,7 @@ process that began it is the only one that writes: the store sees no difference,
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from repro import exceptions
 from repro.evaluation.canary import put_canary_first
 from repro.evaluation.evaluate import evaluate
 from repro.evaluation.image_pass import ImagePass, Scoring, geometries_of
@@ -108,6 +110,8 @@ class RayPass(ImagePass):
         """Keeps the shards of `items` as they come, in whatever order."""
         missing = {item["shard"]: set(item["runs"]) for item in items}
         for row in self._map(items, candidates):
+            if row["error"]:
+                raise told_error(**json.loads(row["error"]))
             shard = self.shards[row["shard"]]
             rows = pq.read_table(pa.BufferReader(row["rows"])).cast(SCHEMA)
             scorers[row["run"]].folder.write_shard(shard.index, rows)
@@ -128,7 +132,7 @@ class RayPass(ImagePass):
         for name in ("ray.data", "ray.data._internal"):
             logging.getLogger(name).setLevel(logging.ERROR)
         cpus, gpus = self.numerics.threads, int(self.numerics.device == "cuda")
-        n_actors = min(_count_places(ray.nodes(), cpus, gpus), len(items))
+        n_actors = min(count_places(ray.nodes(), cpus, gpus), len(items))
         plan = replace(self.plan, candidates=tuple(candidates))
         mapped = ray.data.from_items(list(items), override_num_blocks=len(items)).map_batches(
             ShardScorer,
@@ -143,11 +147,9 @@ class RayPass(ImagePass):
         )
         try:
             yield from mapped.iter_rows()
-        except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
-            if ours := _reason_of_ours(error):
-                raise ours from None
-            if isinstance(error, ray.exceptions.RayTaskError):  # a fault of the code
-                raise
+        except ray.exceptions.RayTaskError:  # a fault of the code
+            raise
+        except ray.exceptions.RayError as error:
             reason = str(error).partition("\n")[0]
             raise ProcessLost(
                 f"the cluster lost its actors ({reason}); what was finished is kept",
@@ -155,7 +157,7 @@ class RayPass(ImagePass):
             ) from error
 
 
-def _count_places(nodes: Sequence[Mapping[str, Any]], cpus: int, gpus: int) -> int:
+def count_places(nodes: Sequence[Mapping[str, Any]], cpus: int, gpus: int) -> int:
     """How many actors the cluster has room for.
 
     Raises:
@@ -170,17 +172,6 @@ def _count_places(nodes: Sequence[Mapping[str, Any]], cpus: int, gpus: int) -> i
             else f"no machine of the cluster has {cpus} cores; try --threads 1"
         )
     return places
-
-
-def _reason_of_ours(error: BaseException | None) -> ReproError | None:
-    """What of ours made an actor's work fail: Ray wraps it, in ways that differ between its versions."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, ReproError):
-            return error
-        seen.add(id(error))
-        error = getattr(error, "cause", None) or error.__cause__
-    return None
 
 
 class ShardScorer:
@@ -201,9 +192,14 @@ class ShardScorer:
         self.scorings: list[Scoring] = []
 
     def __call__(self, items: pa.Table) -> pa.Table:
-        # Not when the actor is made: an error there says nothing but that it died.
-        images = self.images = self.images or self._begin()
-        rows = [row for item in items.to_pylist() for row in self._score(images, item["shard"], item["runs"])]
+        """The rows of `items`; an error of ours instead, for Ray keeps no more of one than its words."""
+        try:
+            # Not when the actor is made: an error there says nothing but that it died.
+            images = self.images = self.images or self._begin()
+            rows = [row for item in items.to_pylist() for row in self._score(images, **item)]
+        except ReproError as error:
+            told = {"kind": type(error).__name__, "message": str(error), "hint": error.hint}
+            rows = [{"error": json.dumps(told)}]
         return pa.Table.from_pylist(rows, _ROWS)
 
     def _begin(self) -> ImagePass:
@@ -226,7 +222,13 @@ class ShardScorer:
                 yield {"shard": shard, "run": run, "rows": to_bytes(rows)}
 
 
-_ROWS = pa.schema([("shard", pa.int32()), ("run", pa.int32()), ("rows", pa.binary())])
+_ROWS = pa.schema([("shard", pa.int32()), ("run", pa.int32()), ("rows", pa.binary()), ("error", pa.string())])
+
+
+def told_error(kind: str, message: str, hint: str) -> ReproError:
+    """The error of an actor, again."""
+    error: ReproError = getattr(exceptions, kind)(message, hint=hint)
+    return error
 
 
 class _Unwatched:

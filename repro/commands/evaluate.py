@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +12,12 @@ import typer
 
 from repro.catalogue.test_sets import find_test_set
 from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, tell
+from repro.commands.engines import ALONE, Engine, EngineOption, JoinOption, RayAddressOption, choose_engine
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
     from repro.commands.progress import ProgressBar
-    from repro.evaluation.evaluate import MakePass
-    from repro.evaluation.launch import Launch
     from repro.evaluation.plan import Plan, Request
     from repro.results.record import RunRecord
 
@@ -112,23 +110,6 @@ HashImagesOption = Annotated[
         "else size and times of its file tell.",
     ),
 ]
-JoinOption = Annotated[
-    str | None,
-    typer.Option(
-        "--join",
-        metavar="NAME",
-        help="Share the runs with all processes that say the same NAME; those of torchrun do anyway.",
-    ),
-]
-EngineOption = Annotated[
-    str, typer.Option("--engine", help="local (this process), or ray (the actors of a cluster).")
-]
-RayAddressOption = Annotated[
-    str,
-    typer.Option("--ray-address", help="Of the cluster: auto, HOST:PORT, or local, of this machine alone."),
-]
-
-ENGINES = ("local", "ray")
 
 
 def eval_(
@@ -197,89 +178,26 @@ def eval_(
         tune=tune,
         arguments=tuple(sys.argv[1:]),
     )
-    from repro.evaluation.launch import find_launch
-
-    if engine not in ENGINES:
-        raise UsageError(f"unknown engine {engine!r}; there are {', '.join(ENGINES)}")
-    launch = find_launch(join)
-    if engine == "ray":
-        _refuse_on_ray(request, launch)
-    elif launch:
-        _refuse_trial(request)
-    if launch and not launch.speaks:
-        _evaluate_silently(request, launch)
+    chosen = choose_engine(request, engine, ray_address, join)
+    records = run_evaluation(request, chosen)
+    if not chosen.speaks:
         return
-    records = run_evaluation(request, launch, ray_address if engine == "ray" else None)
     show_outcome(records)
     table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
     tell(f"next: repro compare-table{table}{_runs_again(runs)}")
 
 
-def run_evaluation(
-    request: Request, launch: Launch | None = None, ray_address: str | None = None
-) -> list[RunRecord]:
+def run_evaluation(request: Request, engine: Engine = ALONE) -> list[RunRecord]:
     """Plans and evaluates under a progress bar, saying on stderr what is done."""
-    from repro.commands.progress import ProgressBar
+    from repro.commands.progress import ProgressBar, Silence
     from repro.evaluation.plan import plan_evaluation
 
     plan = plan_evaluation(request)
+    if not engine.speaks:
+        return engine.evaluate(plan, Silence())
     tell_images(plan)
-    from repro.evaluation.evaluate import evaluate
-
     with ProgressBar() as watcher, interruptible(watcher):
-        if ray_address is not None:
-            from repro.evaluation.ray_engine import evaluate_on_ray
-
-            return evaluate_on_ray(plan, watcher, ray_address)
-        return evaluate(plan, watcher, _pass_of(launch))
-
-
-def _evaluate_silently(request: Request, launch: Launch) -> None:
-    """Does the same as one of several processes, of which another one speaks."""
-    from repro.commands.progress import Silence
-    from repro.evaluation.plan import plan_evaluation
-
-    plan = plan_evaluation(request)
-    from repro.evaluation.evaluate import evaluate
-
-    try:
-        evaluate(plan, Silence(), _pass_of(launch))
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _pass_of(launch: Launch | None) -> MakePass:
-    from repro.evaluation.image_pass import ImagePass
-    from repro.evaluation.joint_pass import JointPass
-
-    return ImagePass if launch is None else partial(JointPass, launch=launch)
-
-
-def _refuse_on_ray(request: Request, launch: Launch | None) -> None:
-    """What a cluster's actors have no part in."""
-    if launch:
-        raise UsageError("--engine ray shares the work itself: start one process, without torchrun or --join")
-    if request.precision != "fp32" or request.tune:
-        asked = "--tune" if request.tune else f"--precision {request.precision}"
-        raise UsageError(
-            f"{asked} is not for --engine ray, which computes in fp32",
-            hint="torchrun or --join NAME share --precision exact-fast",
-        )
-    if request.crops:
-        raise UsageError(
-            "the crop cache is not for --engine ray, whose actors decode for themselves",
-            hint="torchrun or --join NAME share it",
-        )
-
-
-def _refuse_trial(request: Request) -> None:
-    """A trial takes its times on a machine that does nothing else, and every process must choose the same."""
-    if request.tune or request.precision == "auto":
-        asked = "--tune" if request.tune else "--precision auto"
-        raise UsageError(
-            f"{asked} needs a process that is alone; several share a run only where its settings are given",
-            hint="--precision exact-fast, --batch-size and --threads instead, the same for all",
-        )
+        return engine.evaluate(plan, watcher)
 
 
 def tell_images(plan: Plan) -> None:

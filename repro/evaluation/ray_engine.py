@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -36,6 +38,11 @@ from repro.results.store import RunFolder
 RETRIES = 3
 """How often an actor that died is started again, and a shard that it had is given to another."""
 
+LISTENER_SECONDS = 10
+"""How long a cluster's head may take to accept a connection."""
+
+_OTHER_CLUSTERS = "ray start --head, or --ray-address local"
+
 THIS_MACHINE = "local"
 """Instead of an address: a cluster of this machine alone, which ends with the evaluation."""
 
@@ -56,9 +63,10 @@ def evaluate_on_ray(plan: Plan, watcher: Watcher, address: str = THIS_MACHINE) -
 def _connected(address: str) -> Iterator[None]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters comes as an exception as well
-    if address == THIS_MACHINE:
-        # A cluster of one machine listens on the loopback alone. Ray does so by itself on macOS and Windows;
-        # elsewhere it takes every loopback address for the machine's public one unless this is set.
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # 20 times 40 seconds, else, for a dead `auto`
+    if address == THIS_MACHINE or address.partition(":")[0] in ("127.0.0.1", "localhost"):
+        # On the loopback alone. Ray does so by itself on macOS and Windows; elsewhere it takes a loopback
+        # address for the machine's public one, and waits there for what is not there, unless this is set.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
@@ -67,18 +75,34 @@ def _connected(address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    _require_listener(address)
     try:
         dashboard = {"include_dashboard": False} if address == THIS_MACHINE else {}
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **dashboard)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
-        raise Unavailable(
-            f"no Ray cluster at {address} ({reason})", hint="ray start --head, or --ray-address local"
-        ) from error
+        raise Unavailable(f"no Ray cluster at {address} ({reason})", hint=_OTHER_CLUSTERS) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Ray itself would try for minutes.
+
+    Raises:
+        Unavailable: nobody listens at an `address` that has a port.
+    """
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=LISTENER_SECONDS).close()
+    except OSError as error:
+        raise Unavailable(
+            f"no Ray cluster at {address} ({error.strerror or error})", hint=_OTHER_CLUSTERS
+        ) from error
 
 
 class RayPass(ImagePass):
@@ -130,21 +154,24 @@ class RayPass(ImagePass):
 
         ray.data.DataContext.get_current().enable_progress_bars = False
         for name in ("ray.data", "ray.data._internal"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails is told here, in one line
         cpus, gpus = self.numerics.threads, int(self.numerics.device == "cuda")
         n_actors = min(count_places(ray.nodes(), cpus, gpus), len(items))
         plan = replace(self.plan, candidates=tuple(candidates))
-        mapped = ray.data.from_items(list(items), override_num_blocks=len(items)).map_batches(
-            ShardScorer,
-            batch_size=1,
-            batch_format="pyarrow",
-            fn_constructor_args=(plan, self.numerics, self.environment),
-            compute=ray.data.ActorPoolStrategy(size=n_actors),
-            num_cpus=cpus,
-            num_gpus=gpus,
-            max_restarts=RETRIES,
-            max_task_retries=RETRIES,
-        )
+        with warnings.catch_warnings():
+            # Their names are to change; without a limit, an image that kills its actor would do so for ever.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            mapped = ray.data.from_items(list(items), override_num_blocks=len(items)).map_batches(
+                ShardScorer,
+                batch_size=1,
+                batch_format="pyarrow",
+                fn_constructor_args=(plan, self.numerics, self.environment),
+                compute=ray.data.ActorPoolStrategy(size=n_actors),
+                num_cpus=cpus,
+                num_gpus=gpus,
+                max_restarts=RETRIES,
+                max_task_retries=RETRIES,
+            )
         try:
             yield from mapped.iter_rows()
         except ray.exceptions.RayTaskError:  # a fault of the code

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,9 +32,9 @@ from tests.oracle import paint_folders, save_weights
 pytest.importorskip("ray", reason="the extra [ray] is not installed")
 
 RESNET = "timm:test_resnet.r160_in1k"
-N_IMAGES = 774
+N_IMAGES = 600
 BATCH = 129
-"""Six shards, of one batch each."""
+"""Five shards, of one batch each."""
 
 LIMIT_SECONDS = 120
 """Of the whole cluster; then everything of it is ended, and the test fails."""
@@ -213,6 +214,19 @@ def test_what_a_cluster_has_no_part_in_is_refused(options: list[str], words: str
     result = CliRunner().invoke(app, asked)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_a_cluster_that_is_not_there_is_named_at_once(tmp_path: Path) -> None:
+    paint_folders(tmp_path / "photos", range(3))
+    save_test_resnet(tmp_path / "w.safetensors")
+    with socket.socket() as unused:  # bound, so that it stays free, but nobody listens
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        asked = ["eval", "--models", RESNET, "--weights", f"{RESNET}={tmp_path / 'w.safetensors'}"]
+        asked += ["--data", str(tmp_path / "photos"), "--runs", str(tmp_path / "runs")]
+        result = CliRunner().invoke(app, [*asked, "--engine", "ray", "--ray-address", address])
+    assert result.exit_code == 69
+    assert f"no Ray cluster at {address}" in result.stderr
 
 
 def test_engines_are_named(tmp_path: Path) -> None:

@@ -97,7 +97,13 @@ def run_on_cluster(folder: Path) -> dict[str, object]:
     import ray
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.1"}
+    node = {
+        "num_cpus": 1,
+        "include_log_monitor": False,
+        "no_monitor": True,
+        "object_store_memory": 80 * 2**20,
+        "node_ip_address": "127.0.0.1",
+    }
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     cluster.add_node(**node)
     ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
@@ -123,7 +129,8 @@ def ray_environment() -> Iterator[dict[str, str]]:
     # On Linux, Ray takes the loopback in an address for the machine's public address unless this is set,
     # and the processes of a cluster on the loopback are then not to be found.
     only_loopback = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-    yield os.environ | only_loopback | {"RAY_TMPDIR": folder, "OMP_NUM_THREADS": "1"}
+    few_processes = {"RAY_enable_worker_prestart": "0", "RAY_prestart_worker_first_driver": "0"}
+    yield os.environ | only_loopback | few_processes | {"RAY_TMPDIR": folder, "OMP_NUM_THREADS": "1"}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if f"RAY_TMPDIR={folder}".encode() in (process / "environ").read_bytes():

@@ -41,7 +41,7 @@ RETRIES = 3
 LISTENER_SECONDS = 10
 """How long a cluster's head may take to accept a connection."""
 
-_OTHER_CLUSTERS = "ray start --head, or --ray-address local"
+_OTHER_CLUSTERS = "ray start --head (both sides with the same RAY_AUTH_MODE), or --ray-address local"
 
 THIS_MACHINE = "local"
 """Instead of an address: a cluster of this machine alone, which ends with the evaluation."""

@@ -12,6 +12,7 @@ import typer
 
 from repro.catalogue.test_sets import find_test_set
 from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, tell
+from repro.commands.engines import ALONE, Engine, EngineOption, JoinOption, RayAddressOption, choose_engine
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import runs_folder
 
@@ -139,11 +140,15 @@ def eval_(
     prepare: PrepareOption = False,
     cache: CacheOption = None,
     hash_images: HashImagesOption = False,
+    join: JoinOption = None,
+    engine: EngineOption = "local",
+    ray_address: RayAddressOption = "local",
     runs: RunsOption = None,
 ) -> None:
     """Evaluate models on labelled images.
 
     One pass serves all models. What is scored is kept: after a stop the same command goes on.
+    Several processes share the work: torchrun --nproc-per-node=4 -m repro eval …
 
     Example: repro eval --models poolformer_s24,deit_s --data /data/imagenet/val
     """
@@ -174,23 +179,26 @@ def eval_(
         tune=tune,
         arguments=tuple(sys.argv[1:]),
     )
-    records = run_evaluation(request)
+    chosen = choose_engine(request, engine, ray_address, join)
+    records = run_evaluation(request, chosen)
+    if not chosen.speaks:
+        return
     show_outcome(records)
     table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
     tell(f"next: repro compare-table{table}{_runs_again(runs)}")
 
 
-def run_evaluation(request: Request) -> list[RunRecord]:
+def run_evaluation(request: Request, engine: Engine = ALONE) -> list[RunRecord]:
     """Plans and evaluates under a progress bar, saying on stderr what is done."""
-    from repro.commands.progress import ProgressBar
+    from repro.commands.progress import ProgressBar, Silence
     from repro.evaluation.plan import plan_evaluation
 
     plan = plan_evaluation(request)
+    if not engine.speaks:
+        return engine.evaluate(plan, Silence())
     tell_images(plan)
-    from repro.evaluation.evaluate import evaluate
-
     with ProgressBar() as watcher, interruptible(watcher):
-        return evaluate(plan, watcher)
+        return engine.evaluate(plan, watcher)
 
 
 def tell_images(plan: Plan) -> None:

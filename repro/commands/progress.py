@@ -46,7 +46,7 @@ class ProgressBar:
         tell(f"crop cache {folder}: has {total - missing:,} of {total:,} images{_to_be_written(n_bytes)}")
 
     def remade(self, reason: str) -> None:
-        tell(f"{reason}; what is damaged there is made anew from the images")
+        _tell_remade(reason)
 
     def begin(self, total: int, kept: int) -> None:
         self.total, self.kept, self._seen = total, kept, kept
@@ -73,7 +73,7 @@ class ProgressBar:
         self.kept += n
 
     def damaged(self, path: Path, reason: StorageError) -> None:
-        tell(f"{reason}; {path.name} is set aside as .corrupt, its images are scored again")
+        _tell_damage(path, reason)
 
     def __enter__(self) -> Self:
         if not self._plain:
@@ -85,6 +85,28 @@ class ProgressBar:
     ) -> None:
         if not self._plain:
             self._bar.stop()
+
+
+class Silence:
+    """Watches as one of several processes, of which another shows how far they are."""
+
+    def cached(self, total: int, missing: int, n_bytes: int, folder: Path) -> None: ...
+    def remade(self, reason: str) -> None:
+        _tell_remade(reason)
+
+    def begin(self, total: int, kept: int) -> None: ...
+    def scored(self, n: int) -> None: ...
+    def keep(self, n: int) -> None: ...
+    def damaged(self, path: Path, reason: StorageError) -> None:
+        _tell_damage(path, reason)
+
+
+def _tell_remade(reason: str) -> None:
+    tell(f"{reason}; what is damaged there is made anew from the images")
+
+
+def _tell_damage(path: Path, reason: StorageError) -> None:
+    tell(f"{reason}; {path.name} is set aside as .corrupt, its images are scored again")
 
 
 def track_on_terminal(things: Sequence[T], doing: str) -> Iterable[T]:

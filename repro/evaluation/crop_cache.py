@@ -10,7 +10,7 @@ import hashlib
 import platform
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,13 @@ class CropCache:
         self._told: set[Path] = set()
         self.folders = {g: CropFolder(self.path / folder_name(g)) for g in geometries}
 
-    def load(self, batches: Sequence[Batch], workers: int, hash_all: bool) -> Iterator[LoadedBatch]:
+    def load(
+        self, batches: Iterable[Batch], image_ids: Sequence[str], workers: int, hash_all: bool
+    ) -> Iterator[LoadedBatch]:
         """The batches in order; each shard's new crops are kept before its last batch is given.
 
-        They may end early, as those of `load_batches`.
+        There must be room for the crops of all `image_ids`. The batches may end early, as those of
+        `load_batches`.
 
         Raises:
             StorageError: the disk has no room for the crops that are missing, or does not take them.
@@ -54,10 +57,10 @@ class CropCache:
         """
         for folder in self.folders.values():
             folder.load(self.watcher.remade)
-        self._make_sure_of_room(batches)
+        self._make_sure_of_room(image_ids)
         reader = CachedBatchReader(self.dataset, batches, self.folders, hash_all)
         new: dict[Geometry, _Block] = defaultdict(_Block)
-        for batch, loaded in zip(batches, load_in_order(reader, workers), strict=False):
+        for batch, loaded in zip(reader.batches, load_in_order(reader, workers), strict=False):
             self._report(loaded.damaged)
             for geometry, crops in loaded.new.items():
                 new[geometry].add(batch, loaded, geometry, {crop.position: crop for crop in crops})
@@ -73,8 +76,7 @@ class CropCache:
             self._told.add(block)
             self.watcher.remade(damaged[block])
 
-    def _make_sure_of_room(self, batches: Sequence[Batch]) -> None:
-        image_ids = [sample.image_id for batch in batches for sample in batch.samples]
+    def _make_sure_of_room(self, image_ids: Sequence[str]) -> None:
         n_missing = {g: int((folder.find(image_ids) < 0).sum()) for g, folder in self.folders.items()}
         n_bytes = sum(n * crop_bytes(geometry) for geometry, n in n_missing.items())
         n_free = shutil.disk_usage(self.path).free

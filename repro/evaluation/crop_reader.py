@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class CachedBatchReader(BatchReader[Geometry]):
     def __init__(
         self,
         dataset: Dataset,
-        batches: Sequence[Batch],
+        batches: Iterable[Batch],
         folders: Mapping[Geometry, CropFolder],
         hash_all: bool,
     ) -> None:
@@ -75,7 +75,7 @@ class CachedBatchReader(BatchReader[Geometry]):
         return super().__getstate__() | {"folders": {}}
 
     def orders(self) -> Iterator[Order]:
-        for batch in self.batches:
+        for batch in self.asked:
             image_ids = [sample.image_id for sample in batch.samples]
             numbers = {g: folder.find(image_ids) for g, folder in self.folders.items()}
             yield [

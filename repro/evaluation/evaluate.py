@@ -8,6 +8,7 @@ shard by shard, so a stopped evaluation goes on where it was.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from repro.evaluation.canary import inspect_canary, put_canary_first
 from repro.evaluation.complexity import count_complexity
 from repro.evaluation.environment import describe_code
 from repro.evaluation.exact_fast import ExactFast
-from repro.evaluation.image_pass import ImagePass, Scoring
+from repro.evaluation.image_pass import Arrange, ImagePass, Scoring
 from repro.evaluation.low_precision import EXACT_SCHEMA
 from repro.evaluation.manner import Manner
 from repro.evaluation.plan import Candidate, Plan
@@ -35,6 +36,9 @@ from repro.results.store import RunFolder
 from repro.results.summary import summarise
 from repro.specs import digest_each
 
+MakePass = Callable[[Plan, Arrange], ImagePass]
+"""Makes the pass over a plan's images."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -48,8 +52,10 @@ class Run:
     manner: Manner
 
 
-def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
+def evaluate(plan: Plan, watcher: Watcher, make_pass: MakePass = ImagePass) -> list[RunRecord]:
     """Evaluates the plan's models on its images; a run that is whole already is not repeated.
+
+    `make_pass` says who scores: this process alone, or others too.
 
     Returns:
         A record for each model, in the plan's order; `invalid` where an image could not be scored.
@@ -61,17 +67,17 @@ def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
         StorageError: the disk does not take the results; what was finished is kept.
         Busy: another process evaluates the same.
     """
-    return _Evaluation(plan, watcher).run()
+    return _Evaluation(plan, watcher, make_pass).run()
 
 
 class _Evaluation:
     """What all the runs of one evaluation share: the plan, and the pass over its images."""
 
-    def __init__(self, plan: Plan, watcher: Watcher) -> None:
+    def __init__(self, plan: Plan, watcher: Watcher, make_pass: MakePass) -> None:
         plan, self.manners = choose_manners(plan)
         self.plan, self.request, self.dataset = plan, plan.request, plan.dataset
         self.watcher = watcher
-        self.images = ImagePass(plan, put_canary_first)
+        self.images = make_pass(plan, put_canary_first)
 
     def run(self) -> list[RunRecord]:
         folders = [self._folder(candidate) for candidate in self.plan.candidates]
@@ -79,14 +85,14 @@ class _Evaluation:
             runs = []
             for candidate, folder in zip(self.plan.candidates, folders, strict=True):
                 if not folder.is_whole():
-                    locks.enter_context(folder.locked())
+                    locks.enter_context(self.images.holding(folder))
                 if folder.is_whole():  # asked again: another process may just have finished it
                     folder.tidy()
                 else:
                     runs.append(self._begin(candidate, folder))
             self.images.score([run.scoring for run in runs], self.watcher)
             for run in runs:
-                self._finish(run)
+                self.images.finish_once(run.folder, partial(self._finish, run))
         return [record for folder in folders if (record := folder.record())]
 
     def _folder(self, candidate: Candidate) -> RunFolder:

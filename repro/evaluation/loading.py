@@ -6,8 +6,9 @@ import gc
 import hashlib
 import re
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import tee
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -67,7 +68,8 @@ class LoadedBatch:
 class BatchReader(Generic[GeometryT]):
     """Batches in order, and what loads the samples of one, as torch's DataLoader wants it.
 
-    Loader processes are sent the samples of a batch at a time and none of the others.
+    `batches` are asked for one at a time, only as far ahead as is loaded ahead. Loader processes are sent
+    the samples of a batch at a time and none of the others.
 
     `make_crop` makes the crop of a geometry, which may be of a kind that only it knows.
     """
@@ -75,22 +77,22 @@ class BatchReader(Generic[GeometryT]):
     def __init__(
         self,
         dataset: Dataset,
-        batches: Sequence[Batch],
+        batches: Iterable[Batch],
         geometries: frozenset[GeometryT],
         make_crop: Callable[[Image, GeometryT], torch.Tensor] = crop,
     ) -> None:
         self.dataset = dataset
-        self.batches = batches
+        self.batches, self.asked = tee(batches)
         self.geometries = geometries
         self.make_crop = make_crop
 
     def __getstate__(self) -> dict[str, Any]:
         """What a loader process needs, where it is started anew instead of forked."""
-        return self.__dict__ | {"batches": (), "dataset": replace(self.dataset, samples=())}
+        return self.__dict__ | {"batches": (), "asked": (), "dataset": replace(self.dataset, samples=())}
 
     def orders(self) -> Iterator[Any]:
         """What is asked of the loader processes, batch by batch."""
-        return (batch.samples for batch in self.batches)
+        return (batch.samples for batch in self.asked)
 
     def __getitem__(self, samples: Any) -> Loaded:
         images = [self._load(sample) for sample in samples]

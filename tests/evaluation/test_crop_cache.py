@@ -275,7 +275,8 @@ def _die_before_the_index(data: Path, folder: Path) -> None:
 def crop_all(data: Path, folder: Path) -> None:
     dataset = open_dataset(data)
     cache = CropCache(folder, dataset, frozenset([GEOMETRY]), Watcher())
-    list(cache.load(plan_batches(plan_shards(dataset.samples, 4), 4), workers=0, hash_all=False))
+    image_ids = [sample.image_id for sample in dataset.samples]
+    list(cache.load(plan_batches(plan_shards(dataset.samples, 4), 4), image_ids, workers=0, hash_all=False))
 
 
 def test_what_a_kill_left_is_removed_later(prepared: Request) -> None:
@@ -294,6 +295,7 @@ def test_other_geometries_are_added(asked: Request, tmp_path: Path, monkeypatch:
     """One is there, the other not: one pass fills it, from images that are read but not cropped twice."""
     dataset = open_dataset(asked.data)
     batches = plan_batches(plan_shards(dataset.samples, 8), 8)
+    image_ids = [sample.image_id for sample in dataset.samples]
     larger = Geometry(64, 0.9, "bilinear", "squash")
     assert folder_name(larger) != folder_name(GEOMETRY)
 
@@ -301,7 +303,7 @@ def test_other_geometries_are_added(asked: Request, tmp_path: Path, monkeypatch:
         cache = CropCache(tmp_path / "crops", dataset, frozenset(geometries), Watcher())
         return [
             {g: crops.numpy().tobytes() for g, crops in batch.crops.items()}
-            for batch in cache.load(batches, workers=0, hash_all=False)
+            for batch in cache.load(batches, image_ids, workers=0, hash_all=False)
         ]
 
     alone = load(GEOMETRY)

@@ -19,6 +19,7 @@ from repro.commands import (
     reports,
     show,
     study,
+    train,
     verify,
 )
 from repro.commands.door import app
@@ -39,6 +40,7 @@ app.command("errors")(errors.errors)
 app.command("explain")(explain.explain)
 app.command("probe")(explain.probe)
 app.command("study")(study.study)
+app.command("train")(train.train)
 app.command("report")(report.report)
 app.command("app")(error_browser.app)
 app.command("models")(show.models)

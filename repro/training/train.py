@@ -297,6 +297,7 @@ class _Trainer:
             "seed": self.training.seed,
             "images": str(self.training.images.root),
             "n_images": len(self.training.images),
+            "params": sum(parameter.numel() for parameter in self.network.parameters()),
             "top1": last["top1"],
             "top5": last["top5"],
             "n_held_out": last["n_held_out"],

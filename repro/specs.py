@@ -100,6 +100,7 @@ class ModelSpec:
     `tag` is the full timm name of the checkpoint, never a bare name whose default moves.
     `architecture` alone (no tag) is enough to count parameters and MACs.
     `params` and `macs` (by counter) are counts, checked by the tests against the counters.
+    `built_by` says whose code the network is: `timm`, or `metaformer`, this project's own.
     """
 
     name: str
@@ -114,6 +115,7 @@ class ModelSpec:
     params: int | None = None
     macs: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
+    built_by: str = "timm"
 
     @property
     def runnable(self) -> bool:

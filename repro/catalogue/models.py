@@ -6,16 +6,20 @@ import csv
 import difflib
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from repro.architecture import POOLFORMERS
 from repro.catalogue.papers import load_papers
 from repro.exceptions import UsageError
 from repro.specs import IMAGENET_MEAN, IMAGENET_STD, HubWeights, ModelSpec, PackageWeights, Protocol
 
 TIMM_PREFIX = "timm:"
+OWN_PREFIX = "metaformer:"
+"""Before a PoolFormer's name: the same model as `repro/metaformer.py` builds it."""
 
 
 @cache
@@ -82,7 +86,8 @@ def _by_any_name() -> dict[str, ModelSpec]:
 def find_model(name: str) -> ModelSpec:
     """The model called `name`, an alias of it or its full timm tag; `timm:NAME.TAG` is any timm checkpoint.
 
-    A `timm:` model comes back without protocols: only timm knows them.
+    A `timm:` model comes back without protocols: only timm knows them. `metaformer:poolformer_s12` is the
+    catalogue's PoolFormer in this project's own code.
 
     Raises:
         UsageError: nothing is called so; the nearest names are in the message.
@@ -91,6 +96,8 @@ def find_model(name: str) -> ModelSpec:
     key = name.strip()
     if key.startswith(TIMM_PREFIX):
         return _timm_model(key)
+    if key.lower().startswith(OWN_PREFIX):
+        return _own_model(key)
     if key.lower() in known:
         return known[key.lower()]
     near = difflib.get_close_matches(key.lower(), known, n=3, cutoff=0.6)
@@ -115,6 +122,14 @@ def _timm_model(name: str) -> ModelSpec:
     return known or ModelSpec(
         name=name, label=tag, token_mixer="unknown", tag=tag, weights=HubWeights(f"timm/{tag}")
     )
+
+
+def _own_model(name: str) -> ModelSpec:
+    known = _by_any_name().get(name.lower().removeprefix(OWN_PREFIX))
+    if known is None or known.name not in POOLFORMERS:
+        choices = ", ".join(OWN_PREFIX + poolformer for poolformer in POOLFORMERS)
+        raise UsageError(f"unknown model {name!r}; there are {choices}", hint="repro models")
+    return replace(known, name=OWN_PREFIX + known.name, aliases=(), built_by="metaformer")
 
 
 @cache

@@ -19,6 +19,7 @@ from repro.commands import (
     reports,
     show,
     study,
+    train,
     verify,
 )
 from repro.commands.door import app
@@ -38,7 +39,8 @@ app.command("explain-difference")(difference.explain_difference)
 app.command("errors")(errors.errors)
 app.command("explain")(explain.explain)
 app.command("probe")(explain.probe)
-app.command("study")(study.study)
+app.add_typer(study.study, name="study")
+app.command("train")(train.train)
 app.command("report")(report.report)
 app.command("app")(error_browser.app)
 app.command("models")(show.models)

@@ -51,7 +51,9 @@ ProtocolOption = Annotated[
 WeightsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--weights", metavar="NAME=PATH", help="Local safetensors for a model; may be given several times."
+        "--weights",
+        metavar="NAME=PATH",
+        help="Local safetensors for a model; may be given several times. For one model alone: PATH.",
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
@@ -166,7 +168,7 @@ def eval_(
         limit=limit,
         seed=seed,
         protocol_name=protocol,
-        weights=local_weights(weights or []),
+        weights=local_weights(weights or [], models),
         device=device,
         batch_size=batch_size,
         threads=threads,
@@ -279,8 +281,10 @@ def fetch(
     tell(f"next: repro eval --models {','.join(models)} --data IMAGENET")
 
 
-def local_weights(options: list[str]) -> Mapping[str, Path]:
-    """`["deit_s=w.safetensors"]` as a mapping."""
+def local_weights(options: list[str], models: str = "") -> Mapping[str, Path]:
+    """`["deit_s=w.safetensors"]` as a mapping; where `models` is one alone, its file needs no name."""
+    if len(options) == 1 and "=" not in options[0] and Path(options[0]).suffix and "," not in models:
+        options = [f"{models}={options[0]}"]
     pairs = [option.partition("=") for option in options]
     for option, (name, equals, path) in zip(options, pairs, strict=True):
         if not (name and equals and path):

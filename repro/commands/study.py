@@ -1,4 +1,4 @@
-"""The verb that answers the talk's question with numbers: `repro study shape-size`."""
+"""The verb that asks: `repro study shape-size`, `ablation`, `size-in-context`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import difflib
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from repro.commands.ablation import ablation
 from repro.commands.door import RunsOption, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.show import FormatWithJson
@@ -20,15 +22,34 @@ from repro.results.runs import runs_folder
 if TYPE_CHECKING:
     from repro.reporting.table import Table
 
-QUESTIONS = ("shape-size",)
+
+class _Questions(TyperGroup):
+    """Tells a misspelt question as every other mistake is told."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        questions = self.list_commands(ctx)
+        if args[0] not in questions and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], questions, n=1)
+            known = f"did you mean {near[0]}?" if near else f"there are {', '.join(questions)}"
+            raise UsageError(f"unknown study {args[0]!r}; {known}", hint="repro study shape-size")
+        return super().resolve_command(ctx, args)
+
+
+study = typer.Typer(
+    cls=_Questions,
+    help="Ask a question of models, and answer it with numbers.\n\n"
+    "shape-size asks it of runs that are there; ablation and size-in-context train models for it.\n\n"
+    "Example: repro study shape-size --models poolformer_s24,deit_s",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 DepthOption = Annotated[
     int, typer.Option(min=1, max=20, help="From which common ancestor on a pair is fine-grained.")
 ]
 
 
-def study(
-    question: Annotated[str, typer.Argument(metavar="shape-size", help="What is asked.")],
+def shape_size(
     run: RunsArgument = None,
     models: ModelsOption = None,
     depth: DepthOption = 8,
@@ -47,10 +68,6 @@ def study(
 
     Example: repro study shape-size --models poolformer_s24,deit_s
     """
-    if question not in QUESTIONS:
-        near = difflib.get_close_matches(question, QUESTIONS, n=1)
-        known = f"did you mean {near[0]}?" if near else f"there is {', '.join(QUESTIONS)}"
-        raise UsageError(f"unknown study {question!r}; {known}", hint="repro study shape-size")
     studied = study_runs(runs_folder(runs), run or [], models, depth)
     if out is None and form is FormatWithJson.TERMINAL:
         _print(studied)
@@ -114,3 +131,7 @@ def _next(studied: Studied, where: str) -> str:
         if run not in probed and not record.imported:
             return f"repro probe {shlex.quote(run)}{where}"
     return f"repro report{where}"
+
+
+study.command("shape-size")(shape_size)
+study.command("ablation")(ablation)

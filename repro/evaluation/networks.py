@@ -1,15 +1,19 @@
-"""From verified tensors to a timm network that predicts; every tensor has its place, or all are refused."""
+"""From verified tensors to a network that predicts; every tensor has its place, or all are refused."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from typing import Any, cast
 
 import timm
 from torch import Tensor, nn
 
+from repro.architecture import POOLFORMERS
+from repro.evaluation.metaformer_names import from_timm, has_timms_names
 from repro.evaluation.weights import LocatedWeights, load_tensors
 from repro.exceptions import WeightsRefused
+from repro.metaformer import MetaFormer
 from repro.specs import ModelSpec
 
 
@@ -20,13 +24,25 @@ def build_network(spec: ModelSpec, located: LocatedWeights) -> nn.Module:
         WeightsRefused: a tensor is missing, left over or of another shape.
     """
     tensors = load_tensors(located)
-    build = _in_timms_order if located.record.origin == "package" else _by_timms_names
     try:
-        network = build(str(spec.timm_name), tensors)
+        network = _choose(spec, located)(str(spec.timm_name), tensors)
     except (LookupError, RuntimeError, ValueError) as error:  # of torch, or of the model's own filter
         offenders = textwrap.shorten(str(error), 300, placeholder=" …")
         raise WeightsRefused(f"{located.path} does not fit {spec.timm_name}: {offenders}") from error
     return network.requires_grad_(False).eval()
+
+
+def _choose(spec: ModelSpec, located: LocatedWeights) -> Callable[[str, dict[str, Tensor]], nn.Module]:
+    if spec.built_by == "metaformer":
+        return _by_our_names
+    return _in_timms_order if located.record.origin == "package" else _by_timms_names
+
+
+def _by_our_names(timm_name: str, tensors: dict[str, Tensor]) -> nn.Module:
+    """The network of `repro.metaformer`; the file may have timm's names or its own."""
+    network = MetaFormer(POOLFORMERS[timm_name.partition(".")[0]])
+    network.load_state_dict(from_timm(tensors) if has_timms_names(tensors) else tensors)
+    return network
 
 
 def _by_timms_names(timm_name: str, tensors: dict[str, Tensor]) -> nn.Module:

@@ -1,0 +1,257 @@
+"""What an ablation shows: each row's accuracy over its seeds, and which claims of the paper it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import sqrt
+from statistics import mean
+
+from repro.exceptions import InvalidRun
+
+BASELINE = "baseline"
+
+ALIKE = 0.01
+"""Two rows are alike where they surely differ by less than one point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One training of a row: `n_right` of `n` held-out images."""
+
+    row: str
+    seed: int
+    n_right: int
+    n: int
+    params: int
+    diverged: bool
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        return self.n_right / self.n
+
+
+class Decision(StrEnum):
+    HOLDS = "holds here"
+    CONTRADICTED = "contradicted here"
+    UNDECIDED = "not decided at this scale"
+
+
+class Relation(StrEnum):
+    """What is claimed of two rows' accuracies."""
+
+    MORE = "more than"
+    NOT_MORE = "not more than"
+    ALIKE = "like"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    first: str
+    relation: Relation
+    second: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowClaim:
+    """A sentence of slide 14 or the paper's ablation study, and the comparisons that it amounts to."""
+
+    says: str
+    comparisons: tuple[Comparison, ...]
+
+
+def _claim(says: str, relation: Relation, *pairs: tuple[str, str]) -> RowClaim:
+    return RowClaim(says, tuple(Comparison(first, relation, second) for first, second in pairs))
+
+
+HYBRIDS = (
+    "pool pool pool attention",
+    "pool pool attention attention",
+    "pool pool pool spatial-fc",
+    "pool pool spatial-fc spatial-fc",
+)
+
+CLAIMS = (
+    _claim(
+        "The structure matters more than the token mixer: without a mixer it still works, "
+        "without residual, channel MLP or norm it does not",
+        Relation.MORE,
+        ("identity mapping", "no residual"),
+        ("identity mapping", "no channel MLP"),
+        ("identity mapping", "no norm"),
+    ),
+    _claim(
+        "A random mixer works, learned or pooled ones work better",
+        Relation.MORE,
+        (BASELINE, "identity mapping"),
+        (BASELINE, "global random matrix"),
+        ("depthwise convolution", BASELINE),
+    ),
+    _claim(
+        "Larger pools are not better",
+        Relation.NOT_MORE,
+        *((f"pool {size}", BASELINE) for size in (5, 7, 9)),
+    ),
+    _claim(
+        "The modified layer norm is best", Relation.MORE, (BASELINE, "layer norm"), (BASELINE, "batch norm")
+    ),
+    _claim("GELU is like SiLU", Relation.ALIKE, (BASELINE, "SiLU")),
+    _claim("GELU and SiLU are better than ReLU", Relation.MORE, (BASELINE, "ReLU"), ("SiLU", "ReLU")),
+    _claim(
+        "Hybrids that mix globally in late stages are better",
+        Relation.MORE,
+        *((hybrid, BASELINE) for hybrid in HYBRIDS),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """A row's mean accuracy over `seeds`; the interval is None where one seed alone was trained."""
+
+    row: str
+    accuracy: float
+    interval: tuple[float, float] | None
+    seeds: tuple[int, ...]
+    params: int
+    n_diverged: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A comparison with the difference found, first less second."""
+
+    comparison: Comparison
+    difference: float
+    interval: tuple[float, float] | None
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class AblationStudy:
+    """`scatter` is how far one training of a row lies from another's, seeds' common share taken off."""
+
+    rows: tuple[RowResult, ...]
+    scatter: float | None
+    degrees_of_freedom: int
+    differences: Mapping[str, tuple[float, tuple[float, float] | None]]
+    claims: tuple[tuple[RowClaim, tuple[Decided, ...]], ...]
+
+    def verdict(self, decided: Sequence[Decided]) -> Decision:
+        """Of a whole claim: it holds where all its comparisons do."""
+        found = {one.decision for one in decided}
+        if Decision.CONTRADICTED in found:
+            return Decision.CONTRADICTED
+        return Decision.HOLDS if found == {Decision.HOLDS} else Decision.UNDECIDED
+
+
+def study_ablation(outcomes: Sequence[Outcome], chance: float) -> AblationStudy:
+    """Judges what was trained so far; a claim about rows that are missing is left out.
+
+    Trainings with one seed share their order of images, so rows are compared seed by seed. A few seeds say
+    little of a row's own scatter: it is taken to be the same in all rows that learn, and estimated from what
+    is left of their accuracies once each row's and each seed's mean are taken off.
+
+    Raises:
+        InvalidRun: nothing was trained.
+    """
+    if not outcomes:
+        raise InvalidRun("no ablation: nothing was trained")
+    found: dict[str, dict[int, float]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.row, {})[outcome.seed] = outcome.accuracy
+    scatter, freedom = _pooled_scatter(found, chance)
+    compare = _Compare(found, scatter, freedom)
+    claims = tuple(
+        (claim, decided)
+        for claim in CLAIMS
+        if (decided := tuple(compare.decide(one) for one in claim.comparisons if compare.can(one)))
+    )
+    differences = {
+        row: compare.difference(row, BASELINE) for row in found if row != BASELINE and BASELINE in found
+    }
+    rows = tuple(_row_result(row, outcomes, compare) for row in found)
+    return AblationStudy(rows, scatter, freedom, differences, claims)
+
+
+def _pooled_scatter(found: Mapping[str, Mapping[int, float]], chance: float) -> tuple[float | None, int]:
+    """Standard deviation within rows, and its degrees of freedom; None without a second seed."""
+    most = max(mean(by_seed.values()) for by_seed in found.values())
+    learning = {row: by for row, by in found.items() if mean(by.values()) > (chance + most) / 2}
+    if not learning:
+        return None, 0
+    n_seeds = max(len(by_seed) for by_seed in learning.values())
+    whole = [by_seed for by_seed in learning.values() if len(by_seed) == n_seeds]
+    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in whole)))
+    freedom = (len(whole) - 1) * (len(seeds) - 1)
+    if freedom < 1:
+        return None, 0
+    row_means = [mean(by_seed[s] for s in seeds) for by_seed in whole]
+    seed_means = {s: mean(by_seed[s] for by_seed in whole) for s in seeds}
+    grand = mean(row_means)
+    left = [
+        by_seed[s] - row_mean - seed_means[s] + grand
+        for by_seed, row_mean in zip(whole, row_means, strict=True)
+        for s in seeds
+    ]
+    return sqrt(sum(one**2 for one in left) / freedom), freedom
+
+
+@dataclass(frozen=True, slots=True)
+class _Compare:
+    found: Mapping[str, Mapping[int, float]]
+    scatter: float | None
+    freedom: int
+
+    def can(self, comparison: Comparison) -> bool:
+        return bool(self._common(comparison.first, comparison.second))
+
+    def _common(self, first: str, second: str) -> list[int]:
+        return sorted(self.found.get(first, {}).keys() & self.found.get(second, {}).keys())
+
+    def difference(self, first: str, second: str) -> tuple[float, tuple[float, float] | None]:
+        seeds = self._common(first, second)
+        centre = mean(self.found[first][s] - self.found[second][s] for s in seeds)
+        return centre, self.around(centre, len(seeds), 2)
+
+    def around(self, centre: float, n_seeds: int, n_means: int) -> tuple[float, float] | None:
+        """The 95 % interval of a mean over seeds, or of a difference of two."""
+        if self.scatter is None or n_seeds < 2:
+            return None
+        from scipy.special import stdtrit
+
+        reach = float(stdtrit(self.freedom, 0.975)) * self.scatter * sqrt(n_means / n_seeds)
+        return centre - reach, centre + reach
+
+    def decide(self, comparison: Comparison) -> Decided:
+        centre, interval = self.difference(comparison.first, comparison.second)
+        decision = Decision.UNDECIDED if interval is None else _decide(comparison.relation, *interval)
+        return Decided(comparison, centre, interval, decision)
+
+
+def _decide(relation: Relation, low: float, high: float) -> Decision:
+    holds, contradicted = {
+        Relation.MORE: (low > 0, high < 0),
+        Relation.NOT_MORE: (high < ALIKE, low > 0),
+        Relation.ALIKE: (low > -ALIKE and high < ALIKE, low > ALIKE or high < -ALIKE),
+    }[relation]
+    if contradicted:
+        return Decision.CONTRADICTED
+    return Decision.HOLDS if holds else Decision.UNDECIDED
+
+
+def _row_result(row: str, outcomes: Sequence[Outcome], compare: _Compare) -> RowResult:
+    own = [outcome for outcome in outcomes if outcome.row == row]
+    centre = mean(outcome.accuracy for outcome in own)
+    return RowResult(
+        row=row,
+        accuracy=centre,
+        interval=compare.around(centre, len(own), 1),
+        seeds=tuple(sorted(outcome.seed for outcome in own)),
+        params=own[0].params,
+        n_diverged=sum(outcome.diverged for outcome in own),
+        seconds=sum(outcome.seconds for outcome in own),
+    )

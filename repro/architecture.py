@@ -1,0 +1,149 @@
+"""What a MetaFormer is built from, settled before torch is imported; the paper's networks, a line each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from repro.exceptions import UsageError
+
+N_STAGES = 4
+HEAD_DIM = 32
+"""Channels of a head of attention."""
+
+TOKEN_MIXERS = ("pooling", "identity", "random-matrix", "depthwise-conv", "attention", "spatial-fc")
+NORMS = ("modified-layer", "layer", "batch", "none")
+ACTIVATIONS = ("gelu", "relu", "silu")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What a MetaFormer is built from; as it stands, PoolFormer-S12 for 1000 classes.
+
+    `token_mixer` is one for all stages or one a stage, from the first; `layer_scale` is what λ begins with,
+    0 stands for none. Of `depth` blocks L/6, L/6, L/2 and L/6 stand in the stages. `stem_stride` is how many
+    pixels a token of the first stage has a side; `size_px` is the images' side, which random matrices and
+    spatial FC are bound to.
+
+    `pool_first`: whether the last norm comes after the mean over tokens, as in timm, which the released
+    weights are evaluated with here, or before it, as in the authors' code. Same parameters, other logits.
+
+    Raises:
+        UsageError: a name or a number cannot be meant.
+    """
+
+    depth: int = 12
+    dims: tuple[int, ...] = (64, 128, 320, 512)
+    token_mixer: str | tuple[str, ...] = "pooling"
+    pool_size: int = 3
+    norm: str = "modified-layer"
+    activation: str = "gelu"
+    residual: bool = True
+    channel_mlp: bool = True
+    mlp_ratio: int = 4
+    layer_scale: float = 1e-5
+    drop_path: float = 0.0
+    stem_stride: int = 4
+    size_px: int = 224
+    n_classes: int = 1000
+    pool_first: bool = True
+
+    def __post_init__(self) -> None:
+        for mixer in self.mixers:
+            _require_choice("token mixer", mixer, TOKEN_MIXERS)
+        _require_choice("norm", self.norm, NORMS)
+        _require_choice("activation", self.activation, ACTIVATIONS)
+        if self.pool_size < 1 or self.pool_size % 2 == 0:
+            raise UsageError(f"pool size {self.pool_size} has no middle; needs an odd one: 3, 5, 7, 9, …")
+        if self.depth < 6 or self.depth % 6:
+            raise UsageError(
+                f"depth {self.depth} does not fit L/6, L/6, L/2, L/6; needs a multiple of 6: 12, 24, 36, …"
+            )
+        if len(self.dims) != N_STAGES or len(self.mixers) != N_STAGES or min(self.dims) < 1:
+            raise UsageError(
+                f"{len(self.dims)} dims and {len(self.mixers)} token mixers; needs {N_STAGES} dims, "
+                f"and one token mixer or {N_STAGES}"
+            )
+        for dim, mixer in zip(self.dims, self.mixers, strict=True):
+            if mixer == "attention" and dim % HEAD_DIM:
+                raise UsageError(f"attention has heads of {HEAD_DIM} channels; {dim} is no multiple of it")
+        if self.size_px % (8 * self.stem_stride):
+            raise UsageError(
+                f"images of {self.size_px} px cannot be halved thrice after a stem of stride "
+                f"{self.stem_stride}; needs a multiple of {8 * self.stem_stride}"
+            )
+
+    @property
+    def mixers(self) -> tuple[str, ...]:
+        """The token mixer of each stage."""
+        return (self.token_mixer,) * N_STAGES if isinstance(self.token_mixer, str) else self.token_mixer
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The blocks of each stage."""
+        return tuple(self.depth // part for part in (6, 6, 2, 6))
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The tokens a side of each stage: 56, 28, 14, 7 of an image of 224 px."""
+        first = self.size_px // self.stem_stride
+        return tuple(first // 2**stage for stage in range(N_STAGES))
+
+
+def _require_choice(what: str, name: str, choices: Collection[str]) -> None:
+    if name not in choices:
+        near = difflib.get_close_matches(name, choices, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"unknown {what} {name!r}; {meant}there are {', '.join(choices)}")
+
+
+_S12 = Architecture()
+_M36 = replace(_S12, depth=36, dims=(96, 192, 384, 768), layer_scale=1e-6)
+
+POOLFORMERS: Mapping[str, Architecture] = {
+    "poolformer_s12": _S12,
+    "poolformer_s24": replace(_S12, depth=24),
+    "poolformer_s36": replace(_S12, depth=36, layer_scale=1e-6),
+    "poolformer_m36": _M36,
+    "poolformer_m48": replace(_M36, depth=48),
+}
+"""The five of Table 1."""
+
+TABLE5: Mapping[str, Mapping[str, object]] = {
+    "baseline": {},
+    "identity mapping": {"token_mixer": "identity"},
+    "global random matrix": {"token_mixer": "random-matrix"},
+    "depthwise convolution": {"token_mixer": "depthwise-conv"},
+    "pool 5": {"pool_size": 5},
+    "pool 7": {"pool_size": 7},
+    "pool 9": {"pool_size": 9},
+    "layer norm": {"norm": "layer"},
+    "batch norm": {"norm": "batch"},
+    "no norm": {"norm": "none"},
+    "ReLU": {"activation": "relu"},
+    "SiLU": {"activation": "silu"},
+    "no residual": {"residual": False},
+    "no channel MLP": {"channel_mlp": False},
+    "pool pool pool attention": {
+        "token_mixer": ("pooling", "pooling", "pooling", "attention"),
+        "norm": "layer",
+    },
+    "pool pool attention attention": {
+        "token_mixer": ("pooling", "pooling", "attention", "attention"),
+        "norm": "layer",
+    },
+    "pool pool pool spatial-fc": {"token_mixer": ("pooling", "pooling", "pooling", "spatial-fc")},
+    "pool pool spatial-fc spatial-fc": {"token_mixer": ("pooling", "pooling", "spatial-fc", "spatial-fc")},
+}
+"""How each row of Table 5 departs from its baseline; hybrids with attention have layer norm by Table 6."""
+
+
+def table5_row(row: str, baseline: Architecture = _S12) -> Architecture:
+    """The network of a row of Table 5, or the same departure from another baseline.
+
+    Raises:
+        UsageError: Table 5 has no such row.
+    """
+    _require_choice("row of Table 5", row, TABLE5)
+    return replace(baseline, **TABLE5[row])  # type: ignore[arg-type]  # whose values the class checks

@@ -1,0 +1,156 @@
+"""`repro study ablation`: the paper's Table 5 trained anew, small, and its claims judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.commands.train import (
+    SettingsOption,
+    TrainingDataOption,
+    TrainingDeviceOption,
+    TrainingThreadsOption,
+    TrainingWorkersOption,
+)
+from repro.results.runs import runs_folder
+
+if TYPE_CHECKING:
+    from repro.analysis.ablation import Outcome
+    from repro.commands.training_progress import TrainingProgress
+    from repro.training.ablation import Ablation
+
+
+def ablation(
+    data: TrainingDataOption,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 5,
+    images: Annotated[
+        int, typer.Option(min=0, help="Images of an epoch, drawn anew for each; 0: all of them.")
+    ] = 0,
+    rows: Annotated[
+        str, typer.Option(help="Rows of Table 5, separated by commas.  [default: all]", show_default=False)
+    ] = "",
+    recipe: Annotated[str, typer.Option(help="The baseline's: its name, or FILE.toml.")] = "small",
+    settings: SettingsOption = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Write the report there.")] = Path("reports"),
+    device: TrainingDeviceOption = "auto",
+    threads: TrainingThreadsOption = None,
+    workers: TrainingWorkersOption = None,
+    runs: RunsOption = None,
+) -> None:
+    """Train the rows of the paper's ablation study, small, and judge what it claims.
+
+    Every row of Table 5 by one recipe and one budget, several times. After a stop the same command goes on;
+    more --seeds add to what is there. Writes ablation.md, its picture and the raw csv after every training.
+
+    Example: repro study ablation --data cifar10 --seeds 3 --epochs 5
+    """
+    from repro.architecture import TABLE5, table5_row
+    from repro.datasets.training_images import open_training_images
+    from repro.training.recipe import find_recipe, with_schedule
+
+    chosen = [row.strip() for row in rows.split(",") if row.strip()] or list(TABLE5)
+    baseline = find_recipe(recipe, settings or [])
+    for row in chosen:
+        table5_row(row, baseline.network)
+    warmup = min(baseline.schedule.warmup_epochs, epochs // 3)
+    budgeted = with_schedule(
+        baseline, epochs=epochs, warmup_epochs=warmup, images_per_epoch=images, evaluate_every=epochs
+    )
+    train_images, held_out = open_training_images(data)
+    from repro.commands.training_progress import TrainingProgress
+    from repro.evaluation.environment import default_workers, set_numerics
+    from repro.training.ablation import Ablation, run_ablation
+
+    numerics = set_numerics(device, None, threads)
+    planned = Ablation(
+        recipe=budgeted,
+        rows=chosen,
+        seeds=seeds,
+        images=train_images,
+        held_out=held_out,
+        device=numerics.device,
+        workers=default_workers(numerics.device) if workers is None else workers,
+    )
+    with TrainingProgress() as progress:
+
+        def watch(row: str, seed: int) -> TrainingProgress:
+            progress.about = f"{row}, seed {seed}: "
+            return progress
+
+        try:
+            outcomes = run_ablation(
+                planned, runs_folder(runs) / "ablation", watch, lambda found: _write(planned, found, out)
+            )
+        except KeyboardInterrupt:
+            tell("stopped by user; whole epochs are kept; the same command resumes")
+            raise typer.Exit(INTERRUPTED) from None
+    _show(planned, outcomes, out)
+
+
+def _show(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
+    from repro.analysis.ablation import study_ablation
+    from repro.catalogue.table5 import printed_top1
+    from repro.reporting.ablation import claims_table, rows_table
+    from repro.reporting.table import print_table
+
+    study = study_ablation(outcomes, 1 / len(planned.images.classes))
+    print_table(rows_table(study, printed_top1()))
+    print_table(claims_table(study))
+    typer.echo(out / "ablation.md")
+    tell(f"next: the same command with --seeds {planned.seeds + 1}, for narrower intervals")
+
+
+def _write(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
+    """Writes report, picture and csv of what is trained so far."""
+    from repro.analysis.ablation import study_ablation
+    from repro.catalogue.table5 import printed_top1
+    from repro.reporting.ablation import claims_table, draw_ablation, outcomes_csv, rows_table
+    from repro.reporting.table import to_markdown
+    from repro.results.atomic import write_atomically
+
+    study, printed = study_ablation(outcomes, 1 / len(planned.images.classes)), printed_top1()
+    write_atomically(out / "ablation.csv", outcomes_csv(outcomes))
+    parts = [_head(planned, outcomes, study.scatter), to_markdown(claims_table(study))]
+    if study.differences:
+        write_atomically(out / "ablation.png", draw_ablation(study, printed))
+        parts.append("![Top-1 of each row less the baseline's, printed and here](ablation.png)\n")
+    parts.append(to_markdown(rows_table(study, printed)))
+    write_atomically(out / "ablation.md", "\n".join(parts).encode())
+
+
+def _head(planned: Ablation, outcomes: list[Outcome], scatter: float | None) -> str:
+    from repro.evaluation.environment import describe_environment
+
+    plan, how = planned.recipe.schedule, planned.recipe.optimisation
+    n_images = plan.images_per_epoch or len(planned.images)
+    network = planned.recipe.network
+    versions = describe_environment()
+    hours = sum(outcome.seconds for outcome in outcomes) / 3600
+    told = (
+        f"one training of a row lies {100 * scatter:.2f} points from another (standard deviation, the seeds' "
+        "common share taken off), taken to be the same in all rows that learn"
+        if scatter is not None
+        else "one seed alone says nothing of scatter: no interval, and nothing is decided"
+    )
+    return (
+        "# The ablation study, small\n\n"
+        "Written by `repro study ablation`; do not edit. The raw counts are in ablation.csv.\n\n"
+        f"Rows of Table 5 of *MetaFormer Is Actually What You Need for Vision*, trained from scratch on "
+        f"{network.n_classes} classes at {network.size_px} px (tokens a side: "
+        f"{', '.join(map(str, network.sides))}) and evaluated on {len(planned.held_out):,} images held out. "
+        f"The paper's are PoolFormer-S12 after 300 epochs of ImageNet-1K: orders may be compared, accuracies "
+        f"not.\n\n"
+        f"- budget of a training: {plan.epochs} epochs of {n_images:,} images, batch {how.batch_size}, peak "
+        f"learning rate {how.learning_rate:g}; recipe `{planned.recipe.name}`, layer scale from "
+        f"{network.layer_scale:g}\n"
+        f"- {len(outcomes)} of {planned.seeds * len(planned.rows)} trainings ({len(planned.rows)} rows, "
+        f"{planned.seeds} seeds) done, {hours:.1f} hours of training on {planned.device}, python "
+        f"{versions['python']}, torch {versions['torch']}, timm {versions['timm']}\n"
+        f"- {told}\n"
+        f"- hybrids with attention have layer norm, by Table 6; its other learning rate and batch are not "
+        "followed\n"
+    )

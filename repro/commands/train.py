@@ -1,0 +1,118 @@
+"""The verb that trains: `repro train small --data cifar10`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.results.runs import runs_folder
+
+if TYPE_CHECKING:
+    from repro.training.recipe import Recipe
+
+TrainingDataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data", help="A folder with train/ and val/, a folder a class in each, or Parquet shards of both."
+    ),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Another value in the recipe, as schedule.epochs=5; may be given several times.",
+    ),
+]
+TrainingDeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+TrainingThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, help="Threads of torch on a CPU.  [default: torch's]", show_default=False
+    ),
+]
+TrainingWorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=0, help="Loader processes of each process.  [default: by device]", show_default=False
+    ),
+]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="small, poolformer_s12, …, or FILE.toml.")],
+    data: TrainingDataOption,
+    settings: SettingsOption = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Train there.  [default: trainings/ among the runs]", show_default=False
+        ),
+    ] = None,
+    device: TrainingDeviceOption = "auto",
+    threads: TrainingThreadsOption = None,
+    workers: TrainingWorkersOption = None,
+    runs: RunsOption = None,
+) -> None:
+    """Train a MetaFormer by a recipe.
+
+    After a stop the same command goes on from the last whole epoch, and ends with the same weights. Several
+    GPUs: torchrun --nproc-per-node 8 -m repro train …
+
+    Example: repro train small --data cifar10
+    """
+    from repro.datasets.training_images import open_training_images
+    from repro.training.recipe import find_recipe
+
+    chosen = find_recipe(recipe, settings or [])
+    images, held_out = open_training_images(data)
+    from repro.commands.training_progress import TrainingProgress
+    from repro.evaluation.environment import default_workers, set_numerics
+    from repro.training.processes import joined
+    from repro.training.train import Training, train
+
+    numerics = set_numerics(device, None, threads)
+    training = Training(
+        recipe=chosen,
+        images=images,
+        held_out=held_out,
+        seed=seed,
+        device=numerics.device,
+        workers=default_workers(numerics.device) if workers is None else workers,
+    )
+    folder = out or runs_folder(runs) / "trainings" / training.name
+    with joined(numerics.device) as processes, TrainingProgress(shown=processes.leads) as progress:
+        if processes.leads:
+            tell(f"{len(images):,} images of {len(images.classes)} classes, {len(held_out):,} held out")
+            tell(f"{_told(chosen)}; in {folder}")
+        try:
+            record = train(training, folder, progress, processes)
+        except KeyboardInterrupt:
+            tell("stopped by user; whole epochs are kept; the same command resumes")
+            raise typer.Exit(INTERRUPTED) from None
+    if processes.leads:
+        _show(record, folder, chosen)
+
+
+def _told(recipe: Recipe) -> str:
+    how, plan = recipe.optimisation, recipe.schedule
+    n = f"{plan.images_per_epoch:,} images" if plan.images_per_epoch else "all images"
+    return f"{recipe.name}: {plan.epochs} epochs of {n}, batch {how.batch_size}, {how.precision}"
+
+
+def _show(record: dict[str, Any], folder: Path, recipe: Recipe) -> None:
+    from repro.reporting.table import print_table
+    from repro.reporting.trainings import training_table
+
+    print_table(training_table(record))
+    typer.echo(folder / "model.safetensors")
+    if recipe.network.n_classes == 1000 and recipe.name.startswith("poolformer_"):
+        weights = shlex.quote(str(folder / "model.safetensors"))
+        tell(f"next: repro eval --models metaformer:{recipe.name} --weights {weights} --data IMAGENET")
+    else:
+        tell(f"next: repro train {shlex.quote(recipe.name)} --data … --seed {record['seed'] + 1}")

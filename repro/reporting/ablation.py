@@ -1,0 +1,135 @@
+"""The report of an ablation: its tables, its picture, its raw csv."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from io import BytesIO, StringIO
+
+from repro.analysis.ablation import ALIKE, BASELINE, AblationStudy, Outcome
+from repro.reporting.picture import STYLE
+from repro.reporting.table import Column, Group, Table
+
+Interval = tuple[float, float] | None
+
+
+def rows_table(study: AblationStudy, printed: Mapping[str, float]) -> Table:
+    """The rows of Table 5: the paper's Top-1 (percent, by row) and what was found here."""
+    rows = []
+    for one in study.rows:
+        difference, around = study.differences.get(one.row, (None, None))
+        paper, base = printed.get(one.row), printed.get(BASELINE)
+        own = paper is not None and base is not None and one.row != BASELINE
+        rows.append(
+            (
+                one.row,
+                f"{one.params / 1e6:.2f}",
+                "" if paper is None else f"{paper:.1f}",
+                f"{paper - base:+.1f}" if own and paper is not None and base is not None else "",
+                f"{100 * one.accuracy:.2f}",
+                _interval(one.interval),
+                "" if difference is None else f"{100 * difference:+.2f}",
+                _interval(around, signed=True),
+                str(len(one.seeds)),
+                str(one.n_diverged or ""),
+                f"{one.seconds:.0f}",
+            )
+        )
+    return Table(
+        title="Top-1 of Table 5's rows: printed (PoolFormer-S12, ImageNet-1K) and here",
+        columns=(
+            Column("Row"),
+            Column("Params (M) here", "right", drop=3),
+            Column("Paper (%)", "right"),
+            Column("less baseline", "right", drop=1),
+            Column("Here (%)", "right"),
+            Column("95%", "right", drop=2),
+            Column("less baseline here", "right"),
+            Column("95% of it", "right"),
+            Column("Seeds", "right"),
+            Column("Diverged", "right", drop=4),
+            Column("Seconds", "right", drop=5),
+        ),
+        groups=(Group("", tuple(rows)),),
+    )
+
+
+def claims_table(study: AblationStudy) -> Table:
+    """The claims, each with its comparisons."""
+    groups = tuple(
+        Group(
+            f"{claim.says}: {study.verdict(decided)}",
+            tuple(
+                (
+                    f"{one.comparison.first} {one.comparison.relation} {one.comparison.second}",
+                    f"{100 * one.difference:+.2f}",
+                    _interval(one.interval, signed=True),
+                    str(one.decision),
+                )
+                for one in decided
+            ),
+        )
+        for claim, decided in study.claims
+    )
+    return Table(
+        title="What slide 14 and the paper claim of them",
+        columns=(
+            Column("Comparison"),
+            Column("Difference (points)", "right"),
+            Column("95%", "right"),
+            Column("Verdict"),
+        ),
+        groups=groups,
+        notes=(
+            f"A claim holds where all its comparisons do. Not more, like: to within {100 * ALIKE:g} point.",
+        ),
+    )
+
+
+def outcomes_csv(outcomes: Sequence[Outcome]) -> bytes:
+    """A line a training."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", "seed", "n_right", "n", "params", "diverged", "seconds"])
+    for one in outcomes:
+        writer.writerow(
+            [one.row, one.seed, one.n_right, one.n, one.params, str(one.diverged).lower(), one.seconds]
+        )
+    return text.getvalue().encode()
+
+
+def draw_ablation(study: AblationStudy, printed: Mapping[str, float]) -> bytes:
+    """A PNG: each row's difference to the baseline, printed (hollow) and here (filled, with its interval)."""
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    rows = [one for one in study.rows if one.row in study.differences]
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(8, 0.32 * len(rows) + 1.2), layout="constrained")
+        axes = figure.subplots()
+        for place, one in enumerate(reversed(rows)):
+            difference, interval = study.differences[one.row]
+            if interval:
+                axes.plot([100 * end for end in interval], [place, place], color="#1f5fa8", linewidth=1.5)
+            axes.plot(100 * difference, place, "o", color="#1f5fa8", label="" if place else "here")
+            if one.row in printed and BASELINE in printed:
+                paper = printed[one.row] - printed[BASELINE]
+                label = "" if place else "printed"
+                axes.plot(paper, place, "o", color="#c0504d", fillstyle="none", label=label)
+        axes.axvline(0, color="#999999", linewidth=0.8)
+        axes.set_yticks(range(len(rows)), [one.row for one in reversed(rows)])
+        axes.set_xscale("symlog", linthresh=5, linscale=2)
+        axes.set_xticks([-50, -20, -10, -5, -2, 0, 2, 5], ["-50", "-20", "-10", "-5", "-2", "0", "2", "5"])
+        axes.minorticks_off()
+        axes.set_xlabel("Top-1 less the baseline's, in points (linear between -5 and 5)")
+        axes.legend(loc="lower left")
+        data = BytesIO()
+        figure.savefig(data, format="png", dpi=150, metadata={"Software": None})
+    return data.getvalue()
+
+
+def _interval(interval: Interval, signed: bool = False) -> str:
+    if interval is None:
+        return ""
+    low, high = (100 * end for end in interval)
+    return f"{low:+.2f} to {high:+.2f}" if signed else f"{low:.2f}–{high:.2f}"

@@ -1,0 +1,1 @@
+"""Training a MetaFormer by a recipe: `repro train small --data cifar10`."""

@@ -1,0 +1,112 @@
+"""Images on their way to the network: read, decoded, augmented by timm, in an order of each epoch's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import ImageOps
+from PIL.Image import Image
+from timm.data import auto_augment
+from timm.data.transforms_factory import create_transform
+from torch.utils.data import DataLoader, Dataset
+
+from repro.datasets.decode import UnreadableImage, decode
+from repro.datasets.training_images import TrainingImages
+from repro.exceptions import DataRefused
+from repro.training.processes import Processes
+from repro.training.recipe import Recipe
+from repro.training.seeds import derive, seed_all
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Images `(b, 3, h, w)`, normalised, and labels `(b,)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """`seed` decides order and augmentation; `workers` processes load, 0: this one."""
+
+    recipe: Recipe
+    seed: int
+    workers: int
+    processes: Processes
+
+    def train(self, images: TrainingImages, epoch: int) -> Iterator[Batch]:
+        """The part that this process has of an epoch's batches; the last, where not whole, is left out."""
+        recipe, processes = self.recipe, self.processes
+        part = recipe.optimisation.batch_size // recipe.optimisation.accumulate // processes.count
+        order = epoch_order(len(images), recipe.schedule.images_per_epoch, self.seed, epoch)
+        parts_of_all = recipe.optimisation.accumulate * processes.count
+        whole = len(order) // (part * parts_of_all) * part * parts_of_all
+        jitter: Any = recipe.augmentation.color_jitter or None
+        transform = create_transform(
+            recipe.network.size_px,
+            is_training=True,
+            scale=recipe.augmentation.scale,
+            hflip=recipe.augmentation.flip,
+            color_jitter=jitter,
+            auto_augment=recipe.augmentation.auto_augment or None,
+            interpolation=recipe.images.interpolation,
+            mean=recipe.images.mean,
+            std=recipe.images.std,
+            re_prob=recipe.augmentation.random_erasing,
+            re_mode="pixel",
+        )
+        augmented = _Augmented(images, transform, self.seed, epoch)
+        return self._load(augmented, order[processes.rank : whole : processes.count], part)
+
+    def held_out(self, images: TrainingImages) -> Iterator[Batch]:
+        """The part that this process has of all images, each once, cropped as the recipe says."""
+        transform = create_transform(
+            self.recipe.network.size_px,
+            interpolation=self.recipe.images.interpolation,
+            mean=self.recipe.images.mean,
+            std=self.recipe.images.std,
+            crop_pct=self.recipe.images.crop,
+        )
+        order = range(self.processes.rank, len(images), self.processes.count)
+        return self._load(_Augmented(images, transform, self.seed, 0), order, 256)
+
+    def _load(self, images: _Augmented, order: Sequence[int], batch_size: int) -> Iterator[Batch]:
+        loader: DataLoader[Any] = DataLoader(
+            images, batch_size, sampler=order, num_workers=self.workers, pin_memory=torch.cuda.is_available()
+        )
+        return iter(loader)
+
+
+def _posterize(image: Image, bits_to_keep: int, **_: Any) -> Image:
+    """Keeps the highest bits; none of them leaves black, where Pillow of late refuses to be asked."""
+    return ImageOps.posterize(image, bits_to_keep) if bits_to_keep else image.point(lambda _: 0)
+
+
+# RandAugment's increasing level ends at 0 bits, which one image in some thousands comes to.
+auto_augment.NAME_TO_OP |= dict.fromkeys(("Posterize", "PosterizeIncreasing"), _posterize)
+
+
+def epoch_order(n: int, wanted: int, seed: int, epoch: int) -> list[int]:
+    """The indices of an epoch in their order: all `n`, or a random `wanted` of them."""
+    generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
+    order: list[int] = torch.randperm(n, generator=generator).tolist()
+    return order[:wanted] if wanted else order
+
+
+class _Augmented(Dataset[tuple[torch.Tensor, int]]):
+    """A split as DataLoader wants it; what is random in an image depends on it and the epoch alone."""
+
+    def __init__(self, images: TrainingImages, transform: Any, seed: int, epoch: int) -> None:
+        self.images, self.transform, self.seed, self.epoch = images, transform, seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        seed_all(self.seed, "image", self.epoch, index)
+        return self.transform(self._decode(index)), self.images.labels[index]
+
+    def _decode(self, index: int) -> Image:
+        try:
+            return decode(self.images.read(index)).rgb
+        except (OSError, UnreadableImage) as error:
+            raise DataRefused(f"image {index} of {self.images.root} cannot be trained on: {error}") from error

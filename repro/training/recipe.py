@@ -1,0 +1,254 @@
+"""What decides a training, as data: a TOML file, read and refused before torch is imported."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from repro.architecture import Architecture
+from repro.exceptions import UsageError
+from repro.results.typed import check_types
+from repro.specs import IMAGENET_MEAN, IMAGENET_STD, RGB, digest
+
+_T = TypeVar("_T")
+
+SCHEDULES = ("cosine", "step", "tanh", "poly")
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """How held-out images are cropped, and all are normalised."""
+
+    crop: float = 0.9
+    interpolation: str = "bicubic"
+    mean: RGB = IMAGENET_MEAN
+    std: RGB = IMAGENET_STD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """Of the images that are trained on, in timm's terms; 0 or an empty text leaves a part out."""
+
+    scale: tuple[float, float] = (0.08, 1.0)
+    flip: float = 0.5
+    color_jitter: float = 0.4
+    auto_augment: str = ""
+    random_erasing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    switch: float = 0.5
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimisation:
+    """`learning_rate` is the peak, for the whole `batch_size`: over all processes and `accumulate` parts."""
+
+    optimizer: str = "adamw"
+    learning_rate: float
+    weight_decay: float = 0.05
+    eps: float = 1e-8
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip_norm: float = 0.0
+    batch_size: int
+    accumulate: int = 1
+    ema_decay: float = 0.0
+    precision: str = "fp32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """`images_per_epoch` is a fresh random part of all for every epoch; 0: all of them."""
+
+    schedule: str = "cosine"
+    epochs: int
+    warmup_epochs: int = 0
+    warmup_rate: float = 1e-6
+    final_rate: float = 1e-5
+    images_per_epoch: int = 0
+    evaluate_every: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    name: str
+    network: Architecture
+    images: Images = field(default_factory=Images)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    optimisation: Optimisation
+    schedule: Schedule
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that it says."""
+        return digest(asdict(self))
+
+
+def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe called `name`, or in the file `name`, with `settings` (`schedule.epochs=5`) in its place.
+
+    Raises:
+        UsageError: there is none, or something in it cannot be meant; the choices are in the message.
+    """
+    known = _known()
+    path = Path(name)
+    if name in known:
+        values = known[name]
+    elif path.suffix == ".toml" and path.is_file():
+        values = _read(path.read_text(encoding="utf-8"), str(path))
+    else:
+        near = difflib.get_close_matches(name, known, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"unknown recipe {name!r}; {meant}there are {', '.join(known)}, or FILE.toml")
+    for setting in settings:
+        values = _merged(values, _setting(setting))
+    return _refuse_numbers(_built(Recipe, {"name": path.stem, **values}, ""))
+
+
+def _known() -> dict[str, dict[str, Any]]:
+    """The recipes that come along, and their variants, by name."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted(files("repro.training").joinpath("recipes").iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".toml"):
+            continue
+        values = _read(file.read_text(encoding="utf-8"), file.name)
+        variants = values.pop("variant", {})
+        found[values["name"]] = values
+        for name, differences in variants.items():
+            found[name] = _merged(values, {**differences, "name": name})
+    return found
+
+
+def _read(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file} is no TOML: {error}") from None
+
+
+def _setting(text: str) -> dict[str, Any]:
+    """`schedule.epochs=5` as nested tables; a value that is no TOML is taken for a text."""
+    path, equals, value = text.partition("=")
+    if not (path and equals):
+        raise UsageError(f"--set {text!r} is not of the form KEY=VALUE", hint="--set schedule.epochs=5")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    for key in reversed(path.split(".")):
+        parsed = {key: parsed}
+    return dict(parsed)
+
+
+def _merged(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for key, other in others.items():
+        both = isinstance(merged.get(key), dict) and isinstance(other, dict)
+        merged[key] = _merged(merged[key], other) if both else other
+    return merged
+
+
+def _built(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
+    """A dataclass of TOML's values: every key known, none missing, every value of its type."""
+    hints = get_type_hints(kind)
+    for key in values:
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, n=1)
+            choices = f"did you mean {near[0]}?" if near else f"there are {', '.join(hints)}"
+            raise UsageError(f"recipe: unknown key {where}{key}; {choices}")
+    built: dict[str, Any] = {}
+    for key, value in values.items():
+        wanted = hints[key]
+        if isinstance(wanted, type) and wanted in (
+            Architecture,
+            Images,
+            Augmentation,
+            Optimisation,
+            Schedule,
+        ):
+            if not isinstance(value, dict):
+                raise UsageError(f"recipe: {where}{key} is no table: write [{key}]")
+            built[key] = _built(wanted, value, f"{where}{key}.")
+        else:
+            built[key] = tuple(value) if isinstance(value, list) else value
+            _check(built[key], wanted, f"{where}{key}")
+    try:
+        return kind(**built)
+    except TypeError as error:
+        missing = str(error).partition("argument")[2].lstrip("s: ")
+        raise UsageError(f"recipe: {where or 'the recipe'} lacks {missing}") from None
+
+
+def _check(value: Any, wanted: Any, name: str) -> None:
+    if isinstance(wanted, UnionType):  # a text or several: by what there is
+        wanted = next(
+            (kind for kind in get_args(wanted) if (get_origin(kind) or kind) is type(value)), wanted
+        )
+    try:
+        check_types(value, wanted, name)
+    except (TypeError, ValueError) as error:
+        told = str(error) if name in str(error) else f"{name} is {value!r}, of another length"
+        raise UsageError(f"recipe: {told}") from None
+
+
+def _refuse_numbers(recipe: Recipe) -> Recipe:
+    """The recipe, unless a value of it is of the right type and cannot be meant all the same."""
+    how, plan = recipe.optimisation, recipe.schedule
+    _require_choice("schedule.schedule", plan.schedule, SCHEDULES)
+    _require_choice("optimisation.precision", how.precision, PRECISIONS)
+    positive = {
+        "optimisation.learning_rate": how.learning_rate,
+        "optimisation.batch_size": how.batch_size,
+        "optimisation.accumulate": how.accumulate,
+        "schedule.epochs": plan.epochs,
+        "schedule.evaluate_every": plan.evaluate_every,
+        "images.crop": recipe.images.crop,
+    }
+    for name, value in positive.items():
+        if value <= 0:
+            raise UsageError(f"recipe: {name} is {value}; needs more than 0")
+    augmentation = asdict(recipe.augmentation)
+    for name in ("flip", "random_erasing", "switch", "label_smoothing"):
+        if not 0 <= augmentation[name] <= 1:
+            raise UsageError(f"recipe: augmentation.{name} is {augmentation[name]}; needs 0 to 1")
+    if how.batch_size % how.accumulate:
+        raise UsageError(
+            f"recipe: a batch of {how.batch_size} has no {how.accumulate} equal parts; "
+            "needs another optimisation.accumulate"
+        )
+    if not 0 <= plan.warmup_epochs < plan.epochs:
+        raise UsageError(
+            f"recipe: schedule.warmup_epochs is {plan.warmup_epochs}; needs fewer than the epochs "
+            f"({plan.epochs})"
+        )
+    return recipe
+
+
+def _require_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"recipe: {name} is {value!r}; there are {', '.join(choices)}")
+
+
+def with_schedule(recipe: Recipe, **changes: Any) -> Recipe:
+    """The recipe under another schedule.
+
+    Raises:
+        UsageError: that cannot be meant.
+    """
+    return _refuse_numbers(replace(recipe, schedule=replace(recipe.schedule, **changes)))
+
+
+def describe(recipe: Recipe) -> dict[str, Any]:
+    """All that it says, as JSON can hold it."""
+    return {f.name: _plain(getattr(recipe, f.name)) for f in fields(recipe)}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str) else asdict(value)

@@ -1,0 +1,63 @@
+"""`repro study ablation`: trains what is missing, writes its report, and refuses what cannot be meant."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from repro.commands import app
+from tests.training.toys import paint_classes, write_recipe
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return paint_classes(tmp_path_factory.mktemp("colours"), n_train=8)
+
+
+def study(data: Path, folder: Path, *arguments: str) -> Result:
+    fixed = ["--data", str(data), "--recipe", str(write_recipe(data)), "--threads", "1", "--workers", "0"]
+    where = ["--out", str(folder / "reports"), "--runs", str(folder / "runs")]
+    return CliRunner().invoke(app, ["study", "ablation", *fixed, *where, *arguments])
+
+
+def test_rows_are_trained_once_and_reported(data: Path, tmp_path: Path) -> None:
+    rows = ["--rows", "baseline,identity mapping, no norm", "--epochs", "2"]
+    first = study(data, tmp_path, *rows, "--seeds", "1")
+    assert first.exit_code == 0, first.stderr
+    assert "identity mapping, seed 0: epoch 2 of 2" in first.stderr
+    assert "not decided at this scale" in first.stdout
+    more = study(data, tmp_path, *rows, "--seeds", "2")
+    assert more.exit_code == 0, more.stderr
+    assert "seed 0" not in more.stderr
+    assert "no norm, seed 1: epoch 2 of 2" in more.stderr
+    found = list(csv.DictReader((tmp_path / "reports" / "ablation.csv").read_text().splitlines()))
+    assert [(row["row"], row["seed"]) for row in found] == [
+        (row, seed) for seed in "01" for row in ("baseline", "identity mapping", "no norm")
+    ]
+    assert {row["n"] for row in found} == {"15"}
+    report = (tmp_path / "reports" / "ablation.md").read_text()
+    assert "6 of 6 trainings (3 rows, 2 seeds) done" in report
+    assert "| identity mapping" in report
+    assert "74.3" in report
+    assert (tmp_path / "reports" / "ablation.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rows", "pool 4"], "unknown row of Table 5 'pool 4'; did you mean pool"),
+        (["--recipe", "smal"], "unknown recipe 'smal'; did you mean small"),
+        (["--set", "network.depth=7"], "depth 7 does not fit L/6, L/6, L/2, L/6"),
+        (["--images", "1000", "--rows", "baseline"], "24 images; needs at least one batch"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    arguments: list[str], words: str, data: Path, tmp_path: Path
+) -> None:
+    result = study(data, tmp_path, *arguments)
+    assert result.exit_code in (2, 3)
+    assert words in result.stderr
+    assert not (tmp_path / "reports").exists()

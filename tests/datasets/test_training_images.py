@@ -1,0 +1,93 @@
+"""Images to train on: folders and Parquet give the same; what is not two whole splits is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from repro.datasets.training_images import open_training_images
+from repro.exceptions import DataRefused, UsageError
+
+NAMES = ("cat", "dog")
+
+
+def make_folders(root: Path) -> Path:
+    for split, n in (("train", 3), ("val", 1)):
+        for name in NAMES:
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for i in range(n):
+                (folder / f"{i}.png").write_bytes(f"{split} {name} {i}".encode())
+    return root
+
+
+def write_shard(path: Path, labels: list[int | None], names: tuple[str, ...] = NAMES) -> None:
+    images = [{"bytes": f"{path.stem} {i}".encode(), "path": None} for i in range(len(labels))]
+    image_type = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    table = pa.table({"image": pa.array(images, image_type), "label": pa.array(labels, pa.int64())})
+    features = {"info": {"features": {"label": {"names": list(names)}}}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        table.replace_schema_metadata({"huggingface": json.dumps(features)}), path, row_group_size=2
+    )
+
+
+def test_folders(tmp_path: Path) -> None:
+    train, held_out = open_training_images(make_folders(tmp_path))
+    assert (train.classes, train.labels, held_out.labels) == (NAMES, (0, 0, 0, 1, 1, 1), (0, 1))
+    assert train.read(4) == b"train dog 1"
+    assert held_out.read(0) == b"val cat 0"
+
+
+def test_parquet(tmp_path: Path) -> None:
+    for shard, labels in enumerate([[0, 1, 1], [1, 0]]):
+        write_shard(tmp_path / f"train-{shard:05d}-of-00002.parquet", labels)
+    write_shard(tmp_path / "test-00000-of-00001.parquet", [1, 0])
+    train, held_out = open_training_images(tmp_path)
+    assert (train.classes, train.labels, held_out.labels) == (NAMES, (0, 1, 1, 1, 0), (1, 0))
+    assert [train.read(i) for i in (0, 2, 3)] == [
+        b"train-00000-of-00002 0",
+        b"train-00000-of-00002 2",
+        b"train-00001-of-00002 0",
+    ]
+
+
+def test_cifar10(shared_data: Path) -> None:
+    train, held_out = open_training_images(shared_data / "cifar10")
+    assert (len(train), len(held_out), len(train.classes)) == (50_000, 10_000, 10)
+    assert train.read(49_999)[:2] in (b"\xff\xd8", b"\x89P")
+
+
+def test_the_listing_changes_with_the_images(tmp_path: Path) -> None:
+    before = open_training_images(make_folders(tmp_path))[0].listing
+    assert open_training_images(tmp_path)[0].listing == before
+    (tmp_path / "train" / "cat" / "9.png").write_bytes(b"one more")
+    assert open_training_images(tmp_path)[0].listing != before
+
+
+def test_what_is_not_two_whole_splits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such folder: nowhere"):
+        open_training_images(Path("nowhere"))
+    with pytest.raises(DataRefused, match="holds nothing; needs train/ and val/"):
+        open_training_images(tmp_path)
+    root = make_folders(tmp_path / "folders")
+    (root / "train" / "bird").mkdir()
+    with pytest.raises(DataRefused, match="classes of one split alone, or in another order: bird"):
+        open_training_images(root)
+    (root / "val" / "bird").mkdir()
+    with pytest.raises(DataRefused, match="no image of class bird"):
+        open_training_images(root)
+
+
+def test_parquet_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "train-00000-of-00001.parquet", [0, None])
+    with pytest.raises(DataRefused, match=r"has splits train; needs validation or val or test|has no label"):
+        open_training_images(tmp_path)
+    write_shard(tmp_path / "train-00000-of-00001.parquet", [0, 2])
+    write_shard(tmp_path / "test-00000-of-00001.parquet", [0, 1])
+    with pytest.raises(DataRefused, match="label 2, but 2 classes are declared"):
+        open_training_images(tmp_path)

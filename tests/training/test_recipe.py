@@ -1,0 +1,129 @@
+"""Recipes are data; what cannot be meant is refused with the choices."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from repro.architecture import POOLFORMERS
+from repro.exceptions import UsageError
+from repro.metaformer import MetaFormer
+from repro.training.recipe import describe, find_recipe
+from tests.training.toys import RECIPE
+
+
+@pytest.mark.parametrize("name", POOLFORMERS)
+def test_the_full_recipe_trains_the_papers_networks(name: str) -> None:
+    recipe, network = find_recipe(name), POOLFORMERS[name]
+    trained = recipe.network
+    assert (trained.depth, trained.dims, trained.layer_scale) == (
+        network.depth,
+        network.dims,
+        network.layer_scale,
+    )
+    assert recipe.name == name
+
+
+def test_the_full_recipe_is_table_6(shared_data: Path) -> None:
+    table = (shared_data.parent / "facts" / "hyperparameters_table6.csv").read_text(encoding="utf-8")
+    printed = {row["name"]: row["value"] for row in csv.DictReader(table.splitlines())}
+    recipes = [find_recipe(name) for name in POOLFORMERS]
+    assert "/".join(f"{r.network.drop_path:g}" for r in recipes) == printed["drop path S12/S24/S36/M36/M48"]
+    scales = [f"{r.network.layer_scale:.0e}".replace("e-0", "e-") for r in recipes]
+    assert "/".join(scales) == printed["layer scale initial value S12/S24/S36/M36/M48"]
+    for recipe in recipes:
+        augmentation, how, plan = recipe.augmentation, recipe.optimisation, recipe.schedule
+        found = {
+            "image size": recipe.network.size_px,
+            "epochs": plan.epochs,
+            "warm-up epochs": plan.warmup_epochs,
+            "random erasing": augmentation.random_erasing,
+            "CutMix alpha": augmentation.cutmix,
+            "MixUp alpha": augmentation.mixup,
+            "MixUp/CutMix switch probability": augmentation.switch,
+            "label smoothing": augmentation.label_smoothing,
+            "batch size": how.batch_size,
+            "schedule": plan.schedule,
+            "weight decay": how.weight_decay,
+        }
+        assert {name: str(value) for name, value in found.items()} == {name: printed[name] for name in found}
+        assert (how.optimizer, how.eps, how.betas) == ("adamw", 1e-8, (0.9, 0.999))
+        assert how.learning_rate == pytest.approx(how.batch_size / 1024 * 1e-3)
+        assert not how.ema_decay
+        assert not how.clip_norm
+
+
+def test_the_small_recipe_has_the_shape_that_its_head_states() -> None:
+    network = find_recipe("small").network
+    assert network.sides == (16, 8, 4, 2)
+    assert network.depths == (2, 2, 6, 2)
+    with torch.device("meta"):
+        n = sum(parameter.numel() for parameter in MetaFormer(network).parameters())
+    assert round(n / 1e6, 1) == 1.8
+
+
+def test_a_setting_takes_the_place_of_a_value() -> None:
+    recipe = find_recipe(
+        "small", ["schedule.epochs=7", "network.token_mixer=identity", "network.norm='batch'"]
+    )
+    assert (recipe.schedule.epochs, recipe.network.token_mixer, recipe.network.norm) == (
+        7,
+        "identity",
+        "batch",
+    )
+    assert recipe.hash != find_recipe("small").hash
+    hybrid = find_recipe("small", ['network.token_mixer=["pooling","pooling","pooling","attention"]'])
+    assert hybrid.network.mixers[-1] == "attention"
+
+
+def test_a_description_says_everything() -> None:
+    described = describe(find_recipe("small"))
+    assert described["network"]["dims"] == (32, 64, 128, 192)
+    assert described["optimisation"]["batch_size"] == 128
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("network.token_mixer=poling", "unknown token mixer 'poling'; did you mean pooling"),
+        ("network.pool_size=4", "pool size 4 has no middle; needs an odd one"),
+        ("network.depth=10", "depth 10 does not fit L/6, L/6, L/2, L/6; needs a multiple of 6"),
+        ("network.deph=12", "unknown key network.deph; did you mean depth"),
+        ("schedul.epochs=3", "unknown key schedul; did you mean schedule"),
+        ("schedule.epochs=three", "schedule.epochs is str, not int"),
+        ("schedule.epochs=0", "schedule.epochs is 0; needs more than 0"),
+        ("schedule.warmup_epochs=9999", "warmup_epochs is 9999; needs fewer than the epochs"),
+        ("schedule.schedule=cosin", "schedule.schedule is 'cosin'; there are cosine, step"),
+        ("optimisation.precision=fp8", "'fp8'; there are fp32, bf16"),
+        ("optimisation.accumulate=3", "a batch of 128 has no 3 equal parts"),
+        ("augmentation.flip=2", "augmentation.flip is 2; needs 0 to 1"),
+        ("augmentation=3", "augmentation is no table"),
+        ("optimisation.betas=[0.9]", "betas"),
+        ("schedule.epochs", "is not of the form KEY=VALUE"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(settings: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        find_recipe("small", [settings])
+
+
+def test_an_unknown_recipe_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"unknown recipe 'smal'; did you mean small\? there are poolformer_s12"
+    ):
+        find_recipe("smal")
+    with pytest.raises(UsageError, match=r"unknown recipe .*no\.toml"):
+        find_recipe(str(tmp_path / "no.toml"))
+
+
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[network")
+    with pytest.raises(UsageError, match=r"mine\.toml is no TOML"):
+        find_recipe(str(path))
+    path.write_text(RECIPE.replace("batch_size = 8", ""))
+    with pytest.raises(UsageError, match=r"optimisation\. lacks .*'batch_size'"):
+        find_recipe(str(path))

@@ -1,0 +1,256 @@
+"""A training learns, goes on after a kill to the same weights, and says what it cannot do."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+from timm.data import auto_augment
+from typer.testing import CliRunner
+
+from repro.architecture import Architecture
+from repro.commands import app
+from repro.datasets.training_images import open_training_images
+from repro.exceptions import Busy, DataRefused, StorageError, UsageError
+from repro.metaformer import MetaFormer
+from repro.training.checkpoints import TrainingFolder
+from repro.training.loading import Loading, epoch_order
+from repro.training.processes import Processes
+from repro.training.recipe import find_recipe
+from repro.training.train import Training, train
+from tests.training.toys import Quiet, paint_classes, write_recipe
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return paint_classes(tmp_path_factory.mktemp("colours"))
+
+
+def toy(data: Path, *settings: str, seed: int = 0, workers: int = 0) -> Training:
+    recipe = find_recipe(str(write_recipe(data)), settings)
+    images, held_out = open_training_images(data)
+    return Training(recipe, images, held_out, seed=seed, workers=workers)
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(toy(data), folder, Quiet())
+    return folder
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    first, second = (load_file(folder / "model.safetensors") for folder in (one, other))
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_it_learns(data: Path, tmp_path: Path) -> None:
+    settings = [
+        "schedule.epochs=8",
+        "augmentation.mixup=0",
+        "augmentation.cutmix=0",
+        "optimisation.ema_decay=0",
+    ]
+    record = train(toy(data, *settings), tmp_path, Quiet())
+    assert record["top1"] > 0.6  # of three colours
+    assert record["n_held_out"] == 15
+    assert record["top5"] is None  # of three classes
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, 9)]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+
+
+def test_the_weights_are_what_was_evaluated(whole: Path, data: Path) -> None:
+    with safe_open(whole / "model.safetensors", framework="pt") as file:
+        told = json.loads(file.metadata()["architecture"])
+    network = MetaFormer(Architecture(**{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}))
+    network.load_state_dict(load_file(whole / "model.safetensors"))
+    network.eval()
+    training = toy(data)
+    right = n = 0
+    with torch.inference_mode():
+        for images, labels in Loading(training.recipe, 0, 0, Processes()).held_out(training.held_out):
+            right += int((network(images).argmax(dim=1) == labels).sum())
+            n += len(labels)
+    assert right / n == json.loads((whole / "training.json").read_text())["top1"]
+
+
+@pytest.mark.parametrize("n_updates", [1, 5, 6, 14])
+def test_a_stop_anywhere_ends_with_the_same_weights(
+    n_updates: int, data: Path, whole: Path, tmp_path: Path
+) -> None:
+    """In the first epoch, at an end of one, in the middle, and in the last."""
+    with pytest.raises(KeyboardInterrupt):
+        train(toy(data), tmp_path, Quiet(n_updates))
+    assert not (tmp_path / "model.safetensors").exists()
+    train(toy(data), tmp_path, Quiet())
+    assert same_weights(tmp_path, whole)
+
+
+def test_a_killed_process_ends_with_the_same_weights(data: Path, whole: Path, tmp_path: Path) -> None:
+    """SIGKILL in the second epoch; then the same command, with loader processes this time."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "repro", "train", str(write_recipe(data)), "--data", str(data)]
+    command += ["--out", str(out), "--threads", "1", "--workers"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([*command, "0"], env=environment, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 100
+        while not list(out.glob("checkpoints/0001-*")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    assert list(out.glob("checkpoints/000[123]-*"))
+    assert not (out / "training.json").exists()
+    ended = subprocess.run([*command, "1"], env=environment, capture_output=True, text=True, check=True)
+    assert "epoch 4 of 4" in ended.stderr
+    assert "epoch 1 of 4" not in ended.stderr
+    assert same_weights(out, whole)
+
+
+def test_another_seed_gives_other_weights(data: Path, whole: Path, tmp_path: Path) -> None:
+    train(toy(data, seed=1), tmp_path, Quiet())
+    assert not same_weights(tmp_path, whole)
+
+
+def test_a_training_that_is_done_is_not_repeated(data: Path, whole: Path) -> None:
+    before = (whole / "model.safetensors").stat().st_mtime_ns
+    train(toy(data), whole, Quiet(1))
+    assert (whole / "model.safetensors").stat().st_mtime_ns == before
+    assert not list(whole.glob("checkpoints/*"))
+
+
+def test_another_recipe_is_refused_in_the_same_folder(data: Path, whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="holds another training"):
+        train(toy(data, "optimisation.learning_rate=1e-3"), whole, Quiet())
+    with pytest.raises(KeyboardInterrupt):
+        train(toy(data), tmp_path, Quiet(6))
+    with pytest.raises(StorageError, match="holds another training"):
+        train(toy(data, seed=3), tmp_path, Quiet())
+
+
+def test_a_damaged_checkpoint_is_set_aside(data: Path, whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(toy(data), tmp_path, Quiet(6))
+    (path,) = tmp_path.glob("checkpoints/*.safetensors")
+    damaged = bytearray(path.read_bytes())
+    damaged[-100] ^= 1
+    path.write_bytes(damaged)
+    train(toy(data), tmp_path, Quiet())
+    assert list(tmp_path.glob("checkpoints/*.corrupt"))
+    assert same_weights(tmp_path, whole)
+
+
+def test_one_process_at_a_time(data: Path, tmp_path: Path) -> None:
+    training = toy(data)
+    with TrainingFolder(tmp_path, training.identity).locked(), pytest.raises(Busy, match="trains in"):
+        train(training, tmp_path, Quiet())
+
+
+def test_a_loss_that_is_not_finite_ends_it(data: Path, tmp_path: Path) -> None:
+    settings = ["optimisation.learning_rate=1e30", "network.norm='none'", "schedule.warmup_epochs=0"]
+    record = train(toy(data, *settings), tmp_path, Quiet())
+    assert record["diverged"]
+    assert record["top1"] == 0
+    assert len(record["log"]) < 4
+    assert "NaN" not in (tmp_path / "training.json").read_text()
+
+
+def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
+    """Over gloo: each has half of a batch, and both end with the weights that rank 0 keeps.
+
+    With what draws at random in a batch left out, the mean over both is that of one process.
+    """
+    settings = [
+        "network.norm='layer'",
+        "network.drop_path=0",
+        "augmentation.mixup=0",
+        "augmentation.cutmix=0",
+    ]
+    settings += ["schedule.epochs=2", "optimisation.eps=1e-3"]  # else gradients of 0 are blown up by Adam
+    options = [part for setting in settings for part in ("--set", setting)]
+    together = tmp_path / "together"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "-m", "repro", "train"]
+    launch += [str(write_recipe(data)), "--data", str(data), "--out", str(together), *options]
+    ended = subprocess.run(
+        [*launch, "--device", "cpu", "--threads", "1", "--workers", "0"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    alone = tmp_path / "alone"
+    train(toy(data, *settings), alone, Quiet())
+    first, second = (load_file(folder / "model.safetensors") for folder in (together, alone))
+    for name, tensor in first.items():
+        assert torch.allclose(tensor, second[name], atol=2e-4), name
+    assert json.loads((together / "training.json").read_text())["processes"] == 2
+    assert json.loads((together / "training.json").read_text())["n_held_out"] == 15
+
+
+def test_rand_augment_may_ask_for_no_bits() -> None:
+    """timm's highest level, which Pillow 12 and later refuse."""
+    strongest = auto_augment.AugmentOp("PosterizeIncreasing", prob=1.0, magnitude=10)
+    image = Image.new("RGB", (4, 4), (200, 100, 50))
+    assert strongest(image).getextrema() == ((0, 0), (0, 0), (0, 0))
+    weaker = auto_augment.AugmentOp("PosterizeIncreasing", prob=1.0, magnitude=9)
+    assert weaker(image).getpixel((0, 0)) == (128, 0, 0)
+
+
+def test_an_epoch_has_every_image_once_in_an_order_of_its_own() -> None:
+    first, second = epoch_order(50, 0, 0, 0), epoch_order(50, 0, 0, 1)
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first != second
+    part = epoch_order(50, 10, 0, 0)
+    assert part == first[:10]
+
+
+def test_processes_share_an_epoch_without_overlap(data: Path) -> None:
+    training = toy(data, "augmentation.auto_augment=", "augmentation.random_erasing=0")
+    parts = [
+        Loading(training.recipe, 0, 0, Processes(rank, 2, rank)).train(training.images, 0) for rank in (0, 1)
+    ]
+    seen = [image for part in parts for images, _ in part for image in images]
+    assert len(seen) == 40  # of 42: five batches of 8
+    assert len({image.numpy().tobytes() for image in seen}) == 40
+
+
+def test_augmentation_does_not_depend_on_loader_processes(data: Path) -> None:
+    training = toy(data)
+    one, other = (
+        [images for images, _ in Loading(training.recipe, 0, workers, Processes()).train(training.images, 2)]
+        for workers in (0, 2)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_what_does_not_go_together_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has 3 classes, the recipe's network 10"):
+        train(toy(data, "network.n_classes=10"), tmp_path, Quiet())
+    with pytest.raises(DataRefused, match="42 images; needs at least one batch"):
+        train(toy(data, "optimisation.batch_size=64"), tmp_path, Quiet())
+    with pytest.raises(UsageError, match="a batch of 8 has no 8 x 1 equal parts, of an even number"):
+        train(toy(data, "optimisation.accumulate=8"), tmp_path, Quiet())
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_says_where_the_weights_are(data: Path, tmp_path: Path) -> None:
+    arguments = [str(write_recipe(data)), "--data", str(data), "--set", "schedule.epochs=2"]
+    result = CliRunner().invoke(app, ["train", *arguments, "--runs", str(tmp_path), "--threads", "1"])
+    assert result.exit_code == 0, result.stderr
+    assert "toy, seed 0" in result.stdout
+    assert "model.safetensors" in result.stdout
+    assert "42 images of 3 classes, 15 held out" in result.stderr
+    assert list(tmp_path.glob("trainings/toy-0-*/training.json"))

@@ -22,7 +22,16 @@ settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
 
-SLOWEST = ("test_known_answers.py", "test_readme.py", "test_package.py")
+SLOWEST = (
+    "test_known_answers.py",
+    "test_hostile.py",
+    "test_ray_engine.py",
+    "test_launch.py",
+    "test_evaluating.py",
+    "test_pages.py",
+    "test_readme.py",
+    "test_package.py",
+)
 """Files that begin first, so that at the end no core waits for another; the rest goes as it comes."""
 
 

@@ -36,7 +36,7 @@ def test_wilsons_formula(counts):
     )
     assert 0 <= low <= p <= high <= 1
     of_scipy = binomtest(correct, n).proportion_ci(method="wilson")
-    assert (low, high) == (of_scipy.low, of_scipy.high)
+    assert (low, high) == pytest.approx((of_scipy.low, of_scipy.high), rel=1e-13, abs=1e-16)
 
 
 def test_higher_confidence_is_wider():

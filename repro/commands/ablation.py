@@ -153,4 +153,7 @@ def _head(planned: Ablation, outcomes: list[Outcome], scatter: float | None) -> 
         f"- {told}\n"
         f"- hybrids with attention have layer norm, by Table 6; its other learning rate and batch are not "
         "followed\n"
+        "- the row without residual keeps the layer scale, as its parameters are counted in Table 5: what passes "
+        "a block is scaled by it from the start, so that this row cannot but collapse\n"
+        "- so few updates let layer scales grow little, and token mixers matter less than after 300 epochs\n"
     )

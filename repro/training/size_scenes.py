@@ -47,7 +47,7 @@ _OTHER_SKIES = ((230, 220, 150), (110, 120, 150))
 class SizeScene:
     """One scene: what is drawn, in metres and pixels.
 
-    `look_px` is how high the object looks, `height_m` how high the eye is, `horizon_px` the row of the horizon.
+    `look_px` is how high the object looks, `height_m` how high the eye is, `horizon_px` the horizon's row.
     `posts` are (column, distance in metres); colours are RGB. `surroundings` False leaves only the object.
     """
 
@@ -115,11 +115,8 @@ def _draw_size(random: np.random.Generator, label: int, held_out: bool) -> float
     """Metres, even in the logarithm: from the middle third of the class's range, or from around it."""
     low, high = np.log(RANGES_M[label])
     part = float(random.uniform(0, 1))
-    if held_out:
-        part = (1 + part) / 3
-    else:
-        part = part * 2 / 3 if part < 0.5 else (1 + 2 * part) / 3
-    return float(np.exp(low + part * (high - low)))
+    around = part * 2 / 3 if part < 0.5 else (1 + 2 * part) / 3
+    return float(np.exp(low + ((1 + part) / 3 if held_out else around) * (high - low)))
 
 
 def object_alone(scene: SizeScene) -> SizeScene:
@@ -150,7 +147,7 @@ def _focal_px(_scene: SizeScene) -> float:
 
 
 def _draw_ground(image: Image.Image, scene: SizeScene, scale: int) -> None:
-    """Sky above the horizon; below it tiles of one metre, light and dark, as they are seen from that height."""
+    """Sky above the horizon; below it tiles of one metre, light and dark, as seen from that height."""
     side = SIZE_PX * scale
     rows = (np.arange(side) + 0.5) / scale
     columns = (np.arange(side) + 0.5) / scale - SIZE_PX / 2

@@ -22,8 +22,9 @@ page = st.navigation(
     position="hidden",
 )
 try:
-    show_sidebar(page.title)
-    page.run()
+    with st.spinner("Reading the runs and their predictions"):  # shown only where it takes long
+        show_sidebar(page.title)
+        page.run()
 except ReproError as error:
     show_error(error)
 except Exception:  # the reader sees no traceback; whoever runs the app does

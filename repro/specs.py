@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
@@ -156,5 +156,17 @@ class Claim:
 
 def digest(value: object) -> str:
     """SHA-256, in hexadecimal, of a value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(value)).hexdigest()
+
+
+def digest_each(values: Iterable[object]) -> str:
+    """What `digest` gives of a list of `values`, of which one at a time is in memory."""
+    hasher = hashlib.sha256(b"[")
+    for i, value in enumerate(values):
+        hasher.update(b"," + _canonical(value) if i else _canonical(value))
+    hasher.update(b"]")
+    return hasher.hexdigest()
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

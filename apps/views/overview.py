@@ -4,6 +4,7 @@ import streamlit as st
 
 from repro.analysis.tradeoff import AGAINST, lay_tradeoff
 from repro.browser import runs
+from repro.browser.chart import show_tradeoff
 from repro.browser.comparison import build_claims, compare
 from repro.browser.links import CONFUSIONS, address, show_links
 from repro.browser.selection import prepare
@@ -13,7 +14,6 @@ from repro.browser.texts import plain, show_error
 from repro.catalogue.tables import load_tables
 from repro.exceptions import UsageError
 from repro.reporting.comparison import comparison_table
-from repro.reporting.interactive import to_figure
 from repro.reporting.report import ledger_brief
 from repro.reporting.runs import runs_table
 from repro.specs import PROTOCOL_NAMES
@@ -35,7 +35,7 @@ against = right.segmented_control(
 comparison = compare(printed, protocol)
 try:
     tradeoff = lay_tradeoff(comparison, against)
-    st.plotly_chart(to_figure(tradeoff), key="tradeoff", theme="streamlit")
+    show_tradeoff(tradeoff)
     for reason in tradeoff.left_out:
         st.caption(plain(f"Not drawn: {reason}"))
 except UsageError as error:

@@ -241,26 +241,29 @@ def _judge_together(top1: Figure, params: Figure, macs: Figure, spec: ModelSpec)
 def _notes(
     spec: ModelSpec, run: RunRecord | None, params: Figure, macs: Figure, reason: str
 ) -> tuple[str, ...]:
-    """The catalogue's note where it explains a measured number, and whether the weights are anybody's."""
+    """The catalogue's note where it explains a measured number, and what is special about the run."""
     notes = []
     concerned = run is not None or Verdict.DIFFERS in (params.verdict, macs.verdict)
     if concerned and spec.note and spec.note not in reason:
         notes.append(spec.note)
     if run and _is_local(run):
         notes.append("local weights, not pinned")
+    if run and run.computed:
+        notes.append(run.computed)
     return tuple(notes)
 
 
 def choose_run(runs: Sequence[RunRecord], protocol: Protocol | None, test_set: str = "") -> RunRecord | None:
     """Of several runs the one that says most about the row; `test_set` as in `why_not_comparable`."""
 
-    def preference(run: RunRecord) -> tuple[bool, bool, bool, bool, bool, int, str, str]:
+    def preference(run: RunRecord) -> tuple[bool, bool, bool, bool, bool, bool, int, str, str]:
         return (
             run.dataset.test_set == test_set,
             protocol in (None, run.protocol),
             not _why_partial(run, test_set),
             not run.summary.invalid,
             not _is_local(run),
+            run.decided_in_fp32,
             run.summary.n_scored,
             run.started,
             run.run_id,

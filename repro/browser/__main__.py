@@ -1,28 +1,16 @@
-"""Streamlit's own command, `python -m repro.browser run …`, which asks nobody and imports ahead.
+"""Streamlit's own command, `python -m repro.browser run …`, which asks nobody and looks ahead.
 
-The first reader would wait a second for what the pages import: it is done while nobody looks. A visitor from
-elsewhere, who is turned away, would make Streamlit ask a server on the internet for this machine's address.
+A visitor from elsewhere, who is turned away, would make Streamlit ask a server on the internet for this
+machine's address.
 """
 
 import sys
-from importlib import import_module
 from threading import Thread
 
 from streamlit import net_util
 from streamlit.web.cli import main
 
-HEAVY = (
-    "pandas",
-    "plotly.graph_objects",
-    "pyarrow.parquet",
-    "repro.browser.selection",
-    "repro.browser.comparison",
-)
-
-
-def _import_ahead() -> None:
-    for name in HEAVY:
-        import_module(name)
+from repro.browser.ahead import look_ahead
 
 
 def _ask_nobody() -> None:
@@ -33,5 +21,5 @@ def _ask_nobody() -> None:
 
 if __name__ == "__main__":
     _ask_nobody()
-    Thread(target=_import_ahead, name="imports", daemon=True).start()
+    Thread(target=look_ahead, name="look ahead", daemon=True).start()
     sys.exit(main())

@@ -29,9 +29,7 @@ def _compare(table: str, protocol: str, records: tuple[RunRecord, ...]) -> Compa
     return compare_table(find_table(table), records, _counts(records), protocol)
 
 
-@st.cache_resource(
-    max_entries=2, show_spinner="Judging the claims", hash_funcs={RunRecord: lambda run: run.fingerprint}
-)
+@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={RunRecord: lambda run: run.fingerprint})
 def _claims(records: tuple[RunRecord, ...]) -> Ledger:
     return build_ledger(load_sources(), records, _counts(records))
 

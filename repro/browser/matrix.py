@@ -13,6 +13,7 @@ from repro.browser.links import CONFUSIONS, PAIR, RUNS, address, go
 from repro.browser.texts import plain
 from repro.catalogue.class_groups import ClassGroup, class_groups
 from repro.catalogue.classes import class_name
+from repro.reporting.table import literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
     Counts = NDArray[np.int64]
 
-CELL_PX = 17
+CELL_PX = 18
+
+CLICKED = "clicked"
+
+_AXIS = {"labelLimit": 260, "labelOverlap": False, "labelFlush": False, "domain": False, "ticks": False}
 
 ALL = "all groups"
 
@@ -47,13 +52,11 @@ def show_matrix(pairs: pd.DataFrame) -> None:
         st.info("No error is between these. Choose other groups, or loosen a filter.")
         return
     rows, columns, counts = _without_empty(rows, columns, counts)
-    cells = [(int(i), int(j)) for i, j in zip(*counts.nonzero(), strict=True)]
-    event = st.plotly_chart(
-        _figure(rows, columns, counts, cells),
-        key="matrix",
+    event = st.vega_lite_chart(
+        to_spec(rows, columns, counts),
+        key=f"matrix of {rows_of}, {columns_of}",  # another one has nothing clicked
         on_select="rerun",
-        selection_mode="points",
-        config={"displaylogo": False},
+        selection_mode=CLICKED,
         theme="streamlit",
     )
     st.caption("A click on a cell opens it. The right answers, on the diagonal, are not counted.")
@@ -62,9 +65,8 @@ def show_matrix(pairs: pd.DataFrame) -> None:
             f"**{plain(g.name)}**: {plain(', '.join(map(class_name, g.classes)))}" for g in groups.values()
         ]
         st.caption("\n\n".join(told))  # one element, not forty
-    for point in event["selection"]["points"]:
-        if (place := point.get("point_index")) is not None:
-            go(_address(rows, columns, cells[place]))
+    for cell in event["selection"].get(CLICKED, []):
+        go(_address(rows, columns, (int(cell["row"]), int(cell["column"]))))
 
 
 def _axis(group: ClassGroup | None) -> Axis:
@@ -100,61 +102,40 @@ def _address(rows: Axis, columns: Axis, cell: tuple[int, int]) -> str:
     return address(CONFUSIONS, **kept, **opened)
 
 
-def _figure(rows: Axis, columns: Axis, counts: Counts, cells: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """Colours by a heat map, which cannot be clicked, under a mark on each cell, which cannot be seen."""
-    import numpy as np
-
-    logs = np.full(counts.shape, np.nan)
-    np.log10(counts, out=logs, where=counts > 0)
-    top = int(counts.max())
-    ticks = [n for power in range(6) for n in (10**power, 3 * 10**power) if n <= top] or [1]
-    heat = {
-        "type": "heatmap",
-        "z": logs.tolist(),
-        "colorscale": "YlOrRd",
-        "zmin": -0.2,
-        "zmax": max(float(np.log10(top)), 0.5),
-        "hoverinfo": "skip",
-        "hoverongaps": False,
-        "xgap": 1,
-        "ygap": 1,
-        "colorbar": {"title": {"text": "errors"}, "tickvals": np.log10(ticks).tolist(), "ticktext": ticks},
-    }
-    marks = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [j for _, j in cells],
-        "y": [i for i, _ in cells],
-        "text": [f"{rows.names[i]} → {columns.names[j]}: {counts[i, j]:,}" for i, j in cells],
-        "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"symbol": "square", "size": CELL_PX - 2, "opacity": 0},
-        "selected": {"marker": {"opacity": 0.8}},
-        "unselected": {"marker": {"opacity": 0}},
-        "showlegend": False,
-    }
-    return {"data": [heat, marks], "layout": _layout(rows, columns)}
-
-
-def _layout(rows: Axis, columns: Axis) -> dict[str, Any]:
-    def side(axis: Axis, title: str) -> dict[str, Any]:
-        places = list(range(len(axis.names)))
-        return {
-            "tickvals": places,
-            "ticktext": list(axis.names),
-            "range": [-0.5, len(places) - 0.5],
-            "title": {"text": title},
-            "automargin": True,
-            "showgrid": False,
-            "zeroline": False,
+def to_spec(rows: Axis, columns: Axis, counts: Counts) -> dict[str, Any]:
+    """The matrix as Vega-Lite: a square for each cell with errors, coloured by the logarithm of how many."""
+    cells = [
+        {
+            "row": int(i),
+            "column": int(j),
+            "true": literal(rows.names[i]),
+            "taken for": literal(columns.names[j]),
+            "errors": int(counts[i, j]),
+            "told": literal(f"{rows.names[i]} → {columns.names[j]}: {counts[i, j]:,}"),
         }
-
-    y = side(rows, "true")
+        for i, j in zip(*counts.nonzero(), strict=True)
+    ]
+    colour = {"type": "log", "scheme": "yelloworangered", "domain": [1, max(int(counts.max()), 2)]}
     return {
-        "xaxis": {**side(columns, "taken for"), "tickangle": -60, "side": "bottom"},
-        "yaxis": {**y, "range": y["range"][::-1]},
-        "height": 260 + CELL_PX * max(len(rows.names), 12),
-        "hovermode": "closest",
-        "dragmode": False,
-        "clickmode": "event+select",
-        "margin": {"t": 10},
+        "data": {"values": cells},
+        "height": {"step": CELL_PX},
+        "params": [{"name": CLICKED, "select": {"type": "point", "fields": ["row", "column"]}}],
+        "mark": {"type": "rect", "cursor": "pointer"},
+        "encoding": {
+            "x": _side("taken for", columns) | {"axis": {"labelAngle": -60, "orient": "bottom", **_AXIS}},
+            "y": _side("true", rows) | {"axis": _AXIS},
+            "color": {"field": "errors", "type": "quantitative", "scale": colour},
+            "tooltip": {"field": "told", "type": "nominal"},
+            "description": {"field": "told", "type": "nominal"},
+        },
+    }
+
+
+def _side(title: str, axis: Axis) -> dict[str, Any]:
+    names = list(map(literal, axis.names))
+    return {
+        "field": title,
+        "type": "nominal",
+        "sort": names,
+        "scale": {"domain": names, "paddingInner": 0.06},
     }

@@ -97,22 +97,22 @@ def labels_file(record: RunRecord) -> Path | None:
     return None if moved else record.labels_passed
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the runs")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _survey(folder: str, at: Stamp) -> Survey:
     return survey(Path(folder))
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the runs")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _same_images(folder: str, at: Stamp, _found: Survey) -> tuple[str, ...]:
     return tuple(choose_among(Path(folder), _found.records).records)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the predictions")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _choice(folder: str, at: Stamp, runs: tuple[str, ...]) -> RunChoice:
     return choose_runs(Path(folder), runs, None)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Sorting the errors by cause")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _study(folder: str, at: Stamp, runs: tuple[str, ...]) -> ErrorStudy:
     choice = _choice(folder, at, runs)
     return study_errors(choice.rows, choice.models, DEPTH)

@@ -118,7 +118,7 @@ def ranked_pairs(chosen: list[str], selection: Selection) -> pd.DataFrame:
     return _ranked(tuple(chosen), selection, runs.current())
 
 
-@st.cache_resource(max_entries=16, show_spinner="Ranking the confusions")
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _ranked(chosen: tuple[str, ...], selection: Selection, at: runs.Stamp) -> pd.DataFrame:
     study = select(list(chosen), selection)
     pairs = rank_pairs(study.errors, study.counts, symmetric=selection.symmetric)

@@ -12,6 +12,7 @@ import typer
 
 from repro.catalogue.test_sets import find_test_set
 from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, tell
+from repro.commands.engines import ALONE, Engine, EngineOption, JoinOption, RayAddressOption, choose_engine
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import runs_folder
 
@@ -73,7 +74,8 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         help="fp32; exact-fast (bf16 or fp16, and fp32 where that could decide otherwise); "
-        "auto (exact-fast where a trial shows that it pays).",
+        "auto (exact-fast where a trial shows that it pays); bf16 or fp16 throughout, which decides "
+        "a few images otherwise than fp32.",
     ),
 ]
 TuneOption = Annotated[
@@ -90,6 +92,26 @@ WorkersOption = Annotated[
 NoCanaryOption = Annotated[
     bool,
     typer.Option("--no-canary", help="Go on although the labels or the first images show a fault."),
+]
+PrepareOption = Annotated[
+    bool,
+    typer.Option(
+        "--prepare",
+        help="Keep the crops in runs/crops, and take from there what is kept: the next evaluation with "
+        "this option decodes nothing. An image whose file has changed is read again.",
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR", help="As --prepare, with the crops in DIR.", show_default=False),
+]
+HashImagesOption = Annotated[
+    bool,
+    typer.Option(
+        "--hash-images",
+        help="With --prepare: read every image, to know by its SHA-256 that it is the one that was cropped; "
+        "else size and times of its file tell.",
+    ),
 ]
 
 
@@ -117,19 +139,29 @@ def eval_(
         ),
     ] = False,
     no_canary: NoCanaryOption = False,
+    prepare: PrepareOption = False,
+    cache: CacheOption = None,
+    hash_images: HashImagesOption = False,
+    join: JoinOption = None,
+    engine: EngineOption = "local",
+    ray_address: RayAddressOption = "local",
     runs: RunsOption = None,
 ) -> None:
     """Evaluate models on labelled images.
 
     One pass serves all models. What is scored is kept: after a stop the same command goes on.
+    Several processes share the work: torchrun --nproc-per-node=4 -m repro eval …
 
     Example: repro eval --models poolformer_s24,deit_s --data /data/imagenet/val
     """
     from repro.evaluation.plan import Request
 
+    folder = runs_folder(runs)
+    if hash_images and not (prepare or cache):
+        raise UsageError("--hash-images is of the crop cache; without one every image is read and hashed")
     request = Request(
         models=[name for name in models.split(",") if name.strip()],
-        runs=runs_folder(runs),
+        runs=folder,
         data=data,
         labels=labels,
         test_set=test_set,
@@ -143,27 +175,32 @@ def eval_(
         workers=workers,
         allow_unreadable=allow_unreadable,
         canary=not no_canary,
+        crops=cache or (folder / "crops" if prepare else None),
+        hash_images=hash_images,
         precision=precision,
         tune=tune,
         arguments=tuple(sys.argv[1:]),
     )
-    records = run_evaluation(request)
+    chosen = choose_engine(request, engine, ray_address, join)
+    records = run_evaluation(request, chosen)
+    if not chosen.speaks:
+        return
     show_outcome(records)
     table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
     tell(f"next: repro compare-table{table}{_runs_again(runs)}")
 
 
-def run_evaluation(request: Request) -> list[RunRecord]:
+def run_evaluation(request: Request, engine: Engine = ALONE) -> list[RunRecord]:
     """Plans and evaluates under a progress bar, saying on stderr what is done."""
-    from repro.commands.progress import ProgressBar
+    from repro.commands.progress import ProgressBar, Silence
     from repro.evaluation.plan import plan_evaluation
 
     plan = plan_evaluation(request)
+    if not engine.speaks:
+        return engine.evaluate(plan, Silence())
     tell_images(plan)
-    from repro.evaluation.evaluate import evaluate
-
     with ProgressBar() as watcher, interruptible(watcher):
-        return evaluate(plan, watcher)
+        return engine.evaluate(plan, watcher)
 
 
 def tell_images(plan: Plan) -> None:

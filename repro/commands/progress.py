@@ -42,6 +42,12 @@ class ProgressBar:
         self._plain = not self._bar.console.is_terminal
         self._task = self._bar.add_task("loading models", total=None)
 
+    def cached(self, total: int, missing: int, n_bytes: int, folder: Path) -> None:
+        tell(f"crop cache {folder}: has {total - missing:,} of {total:,} images{_to_be_written(n_bytes)}")
+
+    def remade(self, reason: str) -> None:
+        _tell_remade(reason)
+
     def begin(self, total: int, kept: int) -> None:
         self.total, self.kept, self._seen = total, kept, kept
         if 0 < kept < total:
@@ -67,7 +73,7 @@ class ProgressBar:
         self.kept += n
 
     def damaged(self, path: Path, reason: StorageError) -> None:
-        tell(f"{reason}; {path.name} is set aside as .corrupt, its images are scored again")
+        _tell_damage(path, reason)
 
     def __enter__(self) -> Self:
         if not self._plain:
@@ -81,10 +87,40 @@ class ProgressBar:
             self._bar.stop()
 
 
+class Silence:
+    """Watches as one of several processes, of which another shows how far they are."""
+
+    def cached(self, total: int, missing: int, n_bytes: int, folder: Path) -> None: ...
+    def remade(self, reason: str) -> None:
+        _tell_remade(reason)
+
+    def begin(self, total: int, kept: int) -> None: ...
+    def scored(self, n: int) -> None: ...
+    def keep(self, n: int) -> None: ...
+    def damaged(self, path: Path, reason: StorageError) -> None:
+        _tell_damage(path, reason)
+
+
+def _tell_remade(reason: str) -> None:
+    tell(f"{reason}; what is damaged there is made anew from the images")
+
+
+def _tell_damage(path: Path, reason: StorageError) -> None:
+    tell(f"{reason}; {path.name} is set aside as .corrupt, its images are scored again")
+
+
 def track_on_terminal(things: Sequence[T], doing: str) -> Iterable[T]:
     """The things one after the other, under a bar where stderr is a terminal."""
     console = Console(stderr=True)
     return track(things, doing, console=console, disable=not console.is_terminal)
+
+
+def _to_be_written(n_bytes: int) -> str:
+    """What the crops that are still missing take: 50,000 of 224 px take 7.5 GB."""
+    if not n_bytes:
+        return ", nothing to decode"
+    size = f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
+    return f"; the others' crops take {size}"
 
 
 class _ImagesPerSecond(ProgressColumn):

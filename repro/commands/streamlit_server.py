@@ -18,7 +18,7 @@ import repro
 from repro.exceptions import Unavailable
 
 ADDRESS = "127.0.0.1"
-SECTIONS = ("server", "browser", "client", "logger")
+SECTIONS = ("server", "browser", "client", "logger", "runner")
 """Of the settings, those that are given as flags; the theme is left to the file."""
 
 STARTS_WITHIN_S = 60

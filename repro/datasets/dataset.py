@@ -12,7 +12,7 @@ from typing import Self
 from repro.catalogue.test_sets import load_test_sets
 from repro.datasets.entries import VAL_IMAGE, image_stem
 from repro.exceptions import DataRefused
-from repro.specs import N_CLASSES, Sample, digest
+from repro.specs import N_CLASSES, Sample, digest_each
 
 IMAGENET_VAL = "imagenet-val"
 VAL_IMAGES = 50_000
@@ -53,6 +53,10 @@ class Dataset(ABC):
             OSError: they cannot be read.
         """
 
+    def file_of(self, _sample: Sample) -> Path:
+        """The file that holds an image's bytes, alone or with others."""
+        return self.root
+
     @classmethod
     def from_samples(
         cls, samples: Sequence[Sample], *, root: Path, kind: str, labels_from: str, ignored: int = 0
@@ -81,7 +85,7 @@ class Dataset(ABC):
     @property
     def listing(self) -> str:
         """The digest of the samples as they are listed: no image is read for it."""
-        return digest([(s.image_id, s.path, s.label, s.size_bytes) for s in self.samples])
+        return digest_each((s.image_id, s.path, s.label, s.size_bytes) for s in self.samples)
 
     @property
     def published(self) -> bool:

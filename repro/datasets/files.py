@@ -14,8 +14,11 @@ from repro.specs import Sample
 
 
 class ImageFiles(Dataset):
+    def file_of(self, sample: Sample) -> Path:
+        return self.root / sample.path
+
     def read(self, sample: Sample) -> bytes:
-        return (self.root / sample.path).read_bytes()
+        return self.file_of(sample).read_bytes()
 
 
 @dataclass(slots=True)

@@ -59,10 +59,13 @@ class ParquetShards(Dataset):
             ignored=len(found) - len(shards),
         )
 
+    def file_of(self, sample: Sample) -> Path:
+        return self.root / sample.container if self.root.is_dir() else self.root
+
     def read(self, sample: Sample) -> bytes:
         import pyarrow as pa
 
-        shard = self.root / sample.container if self.root.is_dir() else self.root
+        shard = self.file_of(sample)
         try:
             starts = _load_starts(shard)
             group = bisect_right(starts, sample.position) - 1

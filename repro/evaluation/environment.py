@@ -31,6 +31,8 @@ def set_numerics(device: str, batch_size: int | None, threads: int | None) -> Nu
     chosen = present[0] if device == "auto" else device
     if chosen not in present:
         raise UsageError(f"device {device!r} is not there; this machine has {', '.join(reversed(present))}")
+    if chosen == "cuda":  # of torchrun's processes each has a device of its own
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     if threads:
         torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")

@@ -8,8 +8,9 @@ shard by shard, so a stopped evaluation goes on where it was.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -20,7 +21,7 @@ from repro.evaluation.canary import inspect_canary, put_canary_first
 from repro.evaluation.complexity import count_complexity
 from repro.evaluation.environment import describe_code
 from repro.evaluation.exact_fast import ExactFast
-from repro.evaluation.image_pass import ImagePass, Scoring
+from repro.evaluation.image_pass import Arrange, ImagePass, Scoring
 from repro.evaluation.low_precision import EXACT_SCHEMA
 from repro.evaluation.manner import Manner
 from repro.evaluation.plan import Candidate, Plan
@@ -33,7 +34,10 @@ from repro.results.record import Complexity, DatasetRecord, LowPrecision, ModelR
 from repro.results.runs import name_run
 from repro.results.store import RunFolder
 from repro.results.summary import summarise
-from repro.specs import digest
+from repro.specs import digest_each
+
+MakePass = Callable[[Plan, Arrange], ImagePass]
+"""Makes the pass over a plan's images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,10 @@ class Run:
     manner: Manner
 
 
-def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
+def evaluate(plan: Plan, watcher: Watcher, make_pass: MakePass = ImagePass) -> list[RunRecord]:
     """Evaluates the plan's models on its images; a run that is whole already is not repeated.
+
+    `make_pass` says who scores: this process alone, or others too.
 
     Returns:
         A record for each model, in the plan's order; `invalid` where an image could not be scored.
@@ -61,17 +67,17 @@ def evaluate(plan: Plan, watcher: Watcher) -> list[RunRecord]:
         StorageError: the disk does not take the results; what was finished is kept.
         Busy: another process evaluates the same.
     """
-    return _Evaluation(plan, watcher).run()
+    return _Evaluation(plan, watcher, make_pass).run()
 
 
 class _Evaluation:
     """What all the runs of one evaluation share: the plan, and the pass over its images."""
 
-    def __init__(self, plan: Plan, watcher: Watcher) -> None:
+    def __init__(self, plan: Plan, watcher: Watcher, make_pass: MakePass) -> None:
         plan, self.manners = choose_manners(plan)
         self.plan, self.request, self.dataset = plan, plan.request, plan.dataset
         self.watcher = watcher
-        self.images = ImagePass(plan, put_canary_first)
+        self.images = make_pass(plan, put_canary_first)
 
     def run(self) -> list[RunRecord]:
         folders = [self._folder(candidate) for candidate in self.plan.candidates]
@@ -79,14 +85,14 @@ class _Evaluation:
             runs = []
             for candidate, folder in zip(self.plan.candidates, folders, strict=True):
                 if not folder.is_whole():
-                    locks.enter_context(folder.locked())
+                    locks.enter_context(self.images.holding(folder))
                 if folder.is_whole():  # asked again: another process may just have finished it
                     folder.tidy()
                 else:
                     runs.append(self._begin(candidate, folder))
             self.images.score([run.scoring for run in runs], self.watcher)
             for run in runs:
-                self._finish(run)
+                self.images.finish_once(run.folder, partial(self._finish, run))
         return [record for folder in folders if (record := folder.record())]
 
     def _folder(self, candidate: Candidate) -> RunFolder:
@@ -107,7 +113,7 @@ class _Evaluation:
             candidate=candidate,
             folder=folder,
             complexity=complexity,
-            scoring=Scoring(candidate, network, folder, inspect, exact_fast),
+            scoring=Scoring(candidate, network, folder, inspect, exact_fast, manner.stored),
             started=datetime.now(UTC),
             manner=manner,
         )
@@ -137,7 +143,7 @@ class _Evaluation:
             protocol_name=self.request.protocol_name,
             protocol=run.candidate.protocol,
             dataset=self._describe_dataset(rows),
-            numerics=self.images.numerics,
+            numerics=replace(self.images.numerics, dtype=run.manner.dtype_name),
             complexity=run.complexity,
             summary=summarise(rows, expected, self.request.allow_unreadable, changed, repeated),
             environment=self.images.environment,
@@ -146,6 +152,7 @@ class _Evaluation:
             started=run.started.isoformat(timespec="seconds"),
             seconds=round((datetime.now(UTC) - run.started).total_seconds(), 3),
             image_modes=dict(sorted(modes.items())),
+            n_cached=self.images.n_cached,
             memory_format=run.manner.memory_format,
             low_precision=low_precision,
         )
@@ -166,7 +173,7 @@ class _Evaluation:
         return rows, judged.record
 
     def _describe_dataset(self, rows: pa.Table) -> DatasetRecord:
-        identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id").to_pylist()
+        identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id")
         return DatasetRecord(
             name=self.dataset.name,
             kind=self.dataset.kind,
@@ -176,7 +183,9 @@ class _Evaluation:
             n_classes=len({sample.label for sample in self.dataset.samples}),
             partial=self.dataset.partial,
             labels=self.dataset.labels_from,
-            digest=digest([list(row.values()) for row in identity]),
+            digest=digest_each(
+                list(row.values()) for part in identity.to_batches(1000) for row in part.to_pylist()
+            ),
             verified=str(self.plan.manifest or NOT_VERIFIED),
             test_set=self.dataset.test_set,
             classes=self.dataset.classes,

@@ -32,6 +32,9 @@ class Lowered(nn.Module):
     """A copy of a network that computes in `dtype`, its last layer in fp32.
 
     The last layer costs nothing, and its logits would else be rounded to 1/16 and more.
+
+    Raises:
+        UsageError: called with images, an operator that it needs has no such precision here.
     """
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
@@ -47,12 +50,24 @@ class Lowered(nn.Module):
         return get() if callable(get) else None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.network(images.to(self.dtype))
+        try:
+            logits: torch.Tensor = self.network(images.to(self.dtype))
+        except RuntimeError as error:  # NotImplementedError is one
+            lacks = isinstance(error, NotImplementedError) or "not implemented for" in str(error)
+            if not lacks and "dtype" not in str(error):
+                raise
+            raise _cannot_lower(self.dtype, error) from error
         return logits
 
 
 def _in_fp32(_layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     return tuple(values.float() for values in inputs)
+
+
+def _cannot_lower(dtype: torch.dtype, error: Exception) -> UsageError:
+    reason = str(error).partition("\n")[0]
+    named = str(dtype).removeprefix("torch.")
+    return UsageError(f"the network cannot be run in {named} here ({reason})", hint="--precision fp32")
 
 
 class ExactFast:
@@ -76,7 +91,7 @@ class ExactFast:
         samples = loaded.batch.samples
         pixels = loaded.crops[self.protocol.geometry]
         labels = torch.tensor([sample.label for sample in samples])
-        logits = self._predict_low(pixels)
+        logits = predict(self.lowered, pixels, self.protocol).clone()  # to be written in
         best = best_classes(logits, self.classes)
         low = measure_leads(logits, labels, best, self.classes)
         low[~logits.isfinite().all(dim=1)] = torch.nan
@@ -107,16 +122,6 @@ class ExactFast:
         n_calibrated = sum(len(shard.samples) for shard in shards[: self.calibration.n_shards])
         return judge(rows, self.calibration.bound, n_calibrated, self.dtype_name)
 
-    def _predict_low(self, pixels: torch.Tensor) -> torch.Tensor:
-        try:
-            return predict(self.lowered, pixels, self.protocol).clone()  # to be written in
-        except NotImplementedError as error:
-            raise cannot_lower(self.dtype_name, error) from error
-        except RuntimeError as error:
-            if "dtype" not in str(error) and "not implemented for" not in str(error):
-                raise
-            raise cannot_lower(self.dtype_name, error) from error
-
     def redo(self, loaded: LoadedBatch, kept: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows of images that were decided at low precision, now in fp32; `kept` has them by image id.
 
@@ -134,8 +139,3 @@ class ExactFast:
         labels = torch.tensor([sample.label for sample in samples])
         rows = to_rows(samples, loaded.facts, score(logits, labels, self.classes)).to_pylist()
         return [kept[row["image_id"]] | {name: row[name] for name in SCHEMA.names} for row in rows]
-
-
-def cannot_lower(dtype: str, error: Exception) -> UsageError:
-    reason = str(error).partition("\n")[0]
-    return UsageError(f"the network cannot be run in {dtype} here ({reason})", hint="--precision fp32")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
 import torch
 
+from repro.evaluation.copying import on_device
+from repro.evaluation.crop_cache import CropCache
 from repro.evaluation.environment import default_workers, describe_environment, set_numerics
-from repro.evaluation.exact_fast import ExactFast, low_dtype
+from repro.evaluation.exact_fast import ExactFast, Lowered, low_dtype
 from repro.evaluation.fingerprint import fingerprint
 from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
 from repro.evaluation.low_precision import Calibration, count_calibration_shards
@@ -19,7 +22,7 @@ from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import predict, score, to_rows
 from repro.evaluation.scoring import Scorer, Watcher, score_pending
-from repro.evaluation.shards import Shard, plan_batches, plan_shards, shard_size
+from repro.evaluation.shards import Shard, cut_batches, plan_shards, shard_size
 from repro.exceptions import UsageError
 from repro.results.store import RunFolder
 from repro.specs import Geometry, Sample
@@ -37,6 +40,8 @@ class Scoring:
     folder: RunFolder
     inspect: Callable[[Shard, pa.Table], None]
     exact_fast: ExactFast | None = None
+    precision: str = "fp32"
+    """Of all values, where they are of one."""
 
 
 class ImagePass:
@@ -52,6 +57,8 @@ class ImagePass:
         self.environment = describe_environment()
         samples = arrange(self.dataset.samples, shard_size(self.numerics.batch_size))
         self.shards = plan_shards(samples, self.numerics.batch_size)
+        self.n_cached = 0
+        """Images so far whose crops came from a cache."""
 
     def identity(self, candidate: Candidate, listing: str, manner: Manner = PLAIN) -> str:
         """The fingerprint of the rows that `candidate` gives in this pass."""
@@ -73,7 +80,8 @@ class ImagePass:
             WeightsRefused: the weights do not fit the network.
         """
         network = build_network(candidate.spec, candidate.weights).to(self.numerics.device)
-        return lay_out(network, manner.memory_format)
+        network = lay_out(network, manner.memory_format)
+        return Lowered(network, manner.dtype) if manner.dtype else network
 
     def build_exact_fast(self, candidate: Candidate, network: torch.nn.Module) -> ExactFast:
         """What scores batches at low precision, its bound not calibrated yet."""
@@ -93,32 +101,63 @@ class ImagePass:
             UsageError: a batch does not fit in the device's memory.
             StorageError: the disk does not take the results; what was finished is kept.
         """
-        scorers = [Scorer(s.folder, partial(self._score_batch, s), s.inspect) for s in scorings]
-        geometries = frozenset(s.candidate.protocol.geometry for s in scorings)
-        score_pending(scorers, self.shards, partial(self._load, geometries), watcher)
+        load = partial(self.load, geometries_of(scorings), watcher=watcher)
+        score_pending(self.scorers(scorings), self.shards, load, watcher)
+
+    def scorers(self, scorings: Sequence[Scoring]) -> list[Scorer[LoadedBatch]]:
+        """What makes and keeps the rows of each network."""
+        return [Scorer(s.folder, partial(self._score_batch, s), s.inspect) for s in scorings]
+
+    def holding(self, folder: RunFolder) -> AbstractContextManager[None]:
+        """Holds a run while it is written.
+
+        Raises:
+            Busy: another process has it.
+        """
+        return folder.locked()
+
+    def finish_once(self, _folder: RunFolder, finish: Callable[[], None]) -> None:
+        """Calls `finish`, which writes the run of the folder, unless another process of ours does."""
+        finish()
 
     def redo(self, scoring: Scoring, exact_fast: ExactFast, image_ids: Collection[str]) -> None:
         """Computes images in fp32 that were decided at low precision, and keeps their shards anew."""
-        geometries = frozenset([scoring.candidate.protocol.geometry])
+        geometries = geometries_of([scoring])
         for shard in self.shards:
             again = tuple(sample for sample in shard.samples if sample.image_id in image_ids)
             rows = scoring.folder.read_shard(shard.index, shard.image_ids) if again else None
             if rows is None:
                 continue
             kept = {row["image_id"]: row for row in rows.to_pylist()}
-            for loaded in self._load(geometries, [Shard(shard.index, again)]):
+            for loaded in self.load(geometries, [Shard(shard.index, again)]):
                 kept |= {row["image_id"]: row for row in exact_fast.redo(loaded, kept)}
             scoring.folder.write_shard(shard.index, pa.Table.from_pylist(list(kept.values()), rows.schema))
 
-    def _load(self, geometries: frozenset[Geometry], shards: Sequence[Shard]) -> Iterator[LoadedBatch]:
-        """The batches of `shards`, their crops on the device."""
-        reader = BatchReader(self.dataset, plan_batches(shards, self.numerics.batch_size), geometries)
+    def load(
+        self, geometries: frozenset[Geometry], shards: Iterable[Shard], watcher: Watcher | None = None
+    ) -> Iterator[LoadedBatch]:
+        """The batches of `shards`, their crops on the device; a cache is used where it can be told.
+
+        A shard is asked for no earlier than its first batch is to be read.
+        """
+        for loaded in on_device(self._read(geometries, shards, watcher), self.numerics.device):
+            self.n_cached += loaded.n_cached
+            yield loaded
+
+    def _read(
+        self, geometries: frozenset[Geometry], shards: Iterable[Shard], watcher: Watcher | None
+    ) -> Iterator[LoadedBatch]:
+        batches = cut_batches(shards, self.numerics.batch_size)
         workers = self.request.workers
-        for loaded in load_batches(
-            reader, default_workers(self.numerics.device) if workers is None else workers
-        ):
-            crops = {g: pixels.to(self.numerics.device) for g, pixels in loaded.crops.items()}
-            yield replace(loaded, crops=crops)
+        if workers is None:
+            workers = default_workers(self.numerics.device)
+        if self.request.crops is None or watcher is None:
+            return load_batches(BatchReader(self.dataset, batches, geometries), workers)
+        cache = CropCache(self.request.crops, self.dataset, geometries, watcher)
+        # Where others score too, which shards come here is not known yet: there must be room for all.
+        whole = shards if isinstance(shards, Sequence) else self.shards
+        image_ids = [image_id for shard in whole for image_id in shard.image_ids]
+        return cache.load(batches, image_ids, workers, self.request.hash_images)
 
     def _score_batch(self, scoring: Scoring, loaded: LoadedBatch) -> pa.RecordBatch:
         """The rows of one batch for one network."""
@@ -137,7 +176,12 @@ class ImagePass:
             ) from error
         samples = loaded.batch.samples
         scores = score(logits, torch.tensor([sample.label for sample in samples]), self.dataset.classes)
-        return to_rows(samples, loaded.facts, scores)
+        return to_rows(samples, loaded.facts, scores, [scoring.precision] * len(samples))
+
+
+def geometries_of(scorings: Sequence[Scoring]) -> frozenset[Geometry]:
+    """The crops that these networks need of an image."""
+    return frozenset(s.candidate.protocol.geometry for s in scorings)
 
 
 def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import re
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import tee
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from PIL.Image import Image
@@ -39,16 +41,35 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedBatch:
-    """A batch with its uint8 crops `(b, 3, size_px, size_px)`; an unreadable image is black there."""
+class Loaded:
+    """Uint8 crops `(b, 3, size_px, size_px)` and facts of `b` images; an unreadable one is black there."""
 
-    batch: Batch
     crops: Mapping[Geometry, torch.Tensor]
     facts: tuple[Facts, ...]
 
 
+LoadedT = TypeVar("LoadedT")
+LoadedT_co = TypeVar("LoadedT_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBatch:
+    """A batch with its uint8 crops `(b, 3, size_px, size_px)`; an unreadable image is black there.
+
+    `n_cached` counts the images that were not decoded for it.
+    """
+
+    batch: Batch
+    crops: Mapping[Geometry, torch.Tensor]
+    facts: tuple[Facts, ...]
+    n_cached: int = 0
+
+
 class BatchReader(Generic[GeometryT]):
-    """The map from a batch's number to the loaded batch, as torch's DataLoader wants it.
+    """Batches in order, and what loads the samples of one, as torch's DataLoader wants it.
+
+    `batches` are asked for one at a time, only as far ahead as is loaded ahead. Loader processes are sent
+    the samples of a batch at a time and none of the others.
 
     `make_crop` makes the crop of a geometry, which may be of a kind that only it knows.
     """
@@ -56,25 +77,29 @@ class BatchReader(Generic[GeometryT]):
     def __init__(
         self,
         dataset: Dataset,
-        batches: Sequence[Batch],
+        batches: Iterable[Batch],
         geometries: frozenset[GeometryT],
         make_crop: Callable[[Image, GeometryT], torch.Tensor] = crop,
     ) -> None:
         self.dataset = dataset
-        self.batches = batches
+        self.batches, self.asked = tee(batches)
         self.geometries = geometries
         self.make_crop = make_crop
 
-    def __len__(self) -> int:
-        return len(self.batches)
+    def __getstate__(self) -> dict[str, Any]:
+        """What a loader process needs, where it is started anew instead of forked."""
+        return self.__dict__ | {"batches": (), "asked": (), "dataset": replace(self.dataset, samples=())}
 
-    def __getitem__(self, index: int) -> LoadedBatch:
-        batch = self.batches[index]
-        images = [self._load(sample) for sample in batch.samples]
+    def orders(self) -> Iterator[Any]:
+        """What is asked of the loader processes, batch by batch."""
+        return (batch.samples for batch in self.asked)
+
+    def __getitem__(self, samples: Any) -> Loaded:
+        images = [self._load(sample) for sample in samples]
         crops: dict[Geometry, torch.Tensor] = {
             g: torch.stack([image_crops[g] for image_crops, _ in images]) for g in self.geometries
         }
-        return LoadedBatch(batch, crops, tuple(facts for _, facts in images))
+        return Loaded(crops, tuple(facts for _, facts in images))
 
     def _load(self, sample: Sample) -> tuple[dict[GeometryT, torch.Tensor], Facts]:
         sha256 = None
@@ -90,18 +115,34 @@ class BatchReader(Generic[GeometryT]):
         return {g: torch.zeros(3, g.size_px, g.size_px, dtype=torch.uint8) for g in self.geometries}
 
 
+class _Reader(Protocol[LoadedT_co]):
+    """Orders, and what answers one; pickled, it goes to the loader processes."""
+
+    def orders(self) -> Iterator[Any]: ...
+    def __getitem__(self, order: Any, /) -> LoadedT_co: ...
+
+
 def load_batches(reader: BatchReader[Any], workers: int) -> Iterator[LoadedBatch]:
     """The loaded batches in order, read ahead by `workers` processes (0: by this one, when asked for).
+
+    They may end early, as torch lets a loader do; the images that never came are missing in the run then.
 
     Raises:
         ProcessLost: a loader process was killed, or has been silent for too long.
     """
-    loader: DataLoader[LoadedBatch] = DataLoader(
-        reader,  # type: ignore[arg-type]  # any object with a length and items will do
+    for batch, loaded in zip(reader.batches, load_in_order(reader, workers), strict=False):
+        yield LoadedBatch(batch, loaded.crops, loaded.facts)
+
+
+def load_in_order(reader: _Reader[LoadedT], workers: int) -> Iterator[LoadedT]:
+    """The answers to the reader's orders, as `load_batches` gives them."""
+    loader: DataLoader[LoadedT] = DataLoader(
+        reader,  # type: ignore[arg-type]  # any object with items will do
         batch_size=None,
+        sampler=_Orders(reader),
         num_workers=workers,
         collate_fn=_as_is,
-        worker_init_fn=_leave_interrupts_to_the_parent,
+        worker_init_fn=_begin_process,
         timeout=SILENCE_SECONDS if workers else 0,
     )
     try:
@@ -121,5 +162,17 @@ def _as_is(loaded: Any) -> Any:
     return loaded
 
 
-def _leave_interrupts_to_the_parent(_worker: int) -> None:
+class _Orders:
+    """The orders as a sampler of torch's: taken one at a time, only as far ahead as is loaded ahead."""
+
+    def __init__(self, reader: _Reader[Any]) -> None:
+        self.reader = reader
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.reader.orders()
+
+
+def _begin_process(_worker: int) -> None:
+    """Leaves interrupts to the parent, and its memory shared: a collection of garbage would touch it all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()

@@ -15,7 +15,7 @@ from repro.results.manifest import Manifest, find_manifest, manifest_path
 from repro.results.weights_lock import WeightsLock
 from repro.specs import PROTOCOL_NAMES, ModelSpec, Protocol
 
-PRECISIONS = ("fp32", "exact-fast", "auto")
+PRECISIONS = ("fp32", "exact-fast", "auto", "bf16", "fp16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Request:
     """An evaluation as it was asked for; None leaves the choice to the evaluation.
 
     `weights` names local safetensors files by model; `arguments` is the command line as passed.
+    `crops` is the folder of the crop cache, if one is to be used; with `hash_images` every image is read
+    even so, to know that its bytes are those of its crop.
     `tune` lets a trial choose what else is left open (`trial.py`), and `precision` `auto` that alone.
     """
 
@@ -41,6 +43,8 @@ class Request:
     workers: int | None = None
     allow_unreadable: bool = False
     canary: bool = True
+    crops: Path | None = None
+    hash_images: bool = False
     precision: str = "fp32"
     tune: bool = False
     arguments: tuple[str, ...] = ()

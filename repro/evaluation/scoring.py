@@ -7,7 +7,7 @@ any kill and any failure of the disk) are tested without a network.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -31,8 +31,14 @@ LoadedT = TypeVar("LoadedT", bound=Loaded)
 
 
 class Watcher(Protocol):
-    """Who is told how a pass goes; counts are of images."""
+    """Who is told how a pass goes; counts are of images.
 
+    `cached` comes where crops are kept: of `total` images `missing` must be decoded, and their crops
+    take `n_bytes` in `folder`; `remade` says why a block of them is damaged.
+    """
+
+    def cached(self, total: int, missing: int, n_bytes: int, folder: Path) -> None: ...
+    def remade(self, reason: str) -> None: ...
     def begin(self, total: int, kept: int) -> None: ...
     def scored(self, n: int) -> None: ...
     def keep(self, n: int) -> None: ...
@@ -67,25 +73,32 @@ def score_pending(
     `load` gives the batches of the shards it is asked for, in order.
     """
     for scorer in scorers:
-        scorer.pending = {shard.index for shard in shards if not _is_kept(scorer, shard, watcher)}
+        scorer.pending = {shard.index for shard in shards if not is_kept(scorer, shard, watcher)}
     needed = [shard for shard in shards if any(shard.index in scorer.pending for scorer in scorers)]
     n, n_needed = (sum(len(shard.samples) for shard in some) for some in (shards, needed))
     watcher.begin(total=n, kept=n - n_needed)
     if not needed:
         return
+    for shard, finished in score_shards(scorers, load(needed), watcher):
+        for scorer, rows in finished:
+            scorer.folder.write_shard(shard.index, rows)
+            scorer.inspect(shard, rows)
+        watcher.keep(len(shard.samples))
+
+
+def score_shards(
+    scorers: Sequence[Scorer[LoadedT]], batches: Iterable[LoadedT], watcher: Watcher
+) -> Iterator[tuple[Shard, list[tuple[Scorer[LoadedT], pa.Table]]]]:
+    """Each shard once its last batch is scored, with the rows of every scorer that needs it."""
     scored: defaultdict[int, list[pa.RecordBatch]] = defaultdict(list)
-    for loaded in load(needed):
+    for loaded in batches:
         shard = loaded.batch.shard
         waiting = [(i, scorer) for i, scorer in enumerate(scorers) if shard.index in scorer.pending]
         for i, scorer in waiting:
             scored[i].append(scorer.score(loaded))
         watcher.scored(len(loaded.batch.samples))
         if loaded.batch.last:
-            for i, scorer in waiting:
-                rows = pa.Table.from_batches(scored.pop(i))
-                scorer.folder.write_shard(shard.index, rows)
-                scorer.inspect(shard, rows)
-            watcher.keep(len(shard.samples))
+            yield shard, [(scorer, pa.Table.from_batches(scored.pop(i))) for i, scorer in waiting]
 
 
 def gather(folder: RunFolder, shards: Sequence[Shard]) -> pa.Table:
@@ -115,7 +128,8 @@ def _refuse(path: Path, reason: StorageError) -> None:
     ) from reason
 
 
-def _is_kept(scorer: Scorer[Any], shard: Shard, watcher: Watcher) -> bool:
+def is_kept(scorer: Scorer[Any], shard: Shard, watcher: Watcher) -> bool:
+    """Whether the shard need not be scored; what is there is verified, and inspected."""
     rows = scorer.folder.read_shard(shard.index, shard.image_ids, watcher.damaged)
     if rows is not None:
         scorer.inspect(shard, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from repro.specs import Sample
@@ -46,8 +46,12 @@ def plan_shards(samples: Sequence[Sample], batch_size: int) -> tuple[Shard, ...]
 
 def plan_batches(shards: Iterable[Shard], batch_size: int) -> list[Batch]:
     """The batches of `shards`; none crosses a shard, so a resumed run has the batches of an unbroken one."""
-    return [
-        Batch(shard, shard.samples[start : start + batch_size], start + batch_size >= len(shard.samples))
-        for shard in shards
-        for start in range(0, len(shard.samples), batch_size)
-    ]
+    return list(cut_batches(shards, batch_size))
+
+
+def cut_batches(shards: Iterable[Shard], batch_size: int) -> Iterator[Batch]:
+    """What `plan_batches` gives, each shard being asked for no earlier than its first batch."""
+    for shard in shards:
+        for start in range(0, len(shard.samples), batch_size):
+            samples = shard.samples[start : start + batch_size]
+            yield Batch(shard, samples, start + batch_size >= len(shard.samples))

@@ -24,12 +24,12 @@ from repro.evaluation.environment import describe_environment, set_numerics
 from repro.evaluation.exact_fast import Lowered, low_dtype
 from repro.evaluation.loading import BatchReader
 from repro.evaluation.low_precision import count_calibration_images
-from repro.evaluation.manner import EXACT_FAST, PLAIN, Manner, lay_out
+from repro.evaluation.manner import EXACT_FAST, PLAIN, Manner, lay_out, manner_of
 from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import predict
 from repro.evaluation.shards import Batch, Shard, shard_size
-from repro.exceptions import StorageError
+from repro.exceptions import StorageError, UsageError
 from repro.results.atomic import storage_errors, write_atomically
 from repro.results.record import Numerics
 from repro.specs import digest
@@ -66,7 +66,7 @@ def choose_manners(plan: Plan) -> tuple[Plan, Mapping[str, Manner]]:
     """
     request = plan.request
     if not request.tune and request.precision != "auto":
-        manner = EXACT_FAST if request.precision == "exact-fast" else PLAIN
+        manner = manner_of(request.precision)
         return plan, {candidate.spec.name: manner for candidate in plan.candidates}
     numerics = set_numerics(request.device, request.batch_size, request.threads)
     path = request.runs / "trials" / f"{_identity(plan, numerics)[:16]}.json"
@@ -122,7 +122,7 @@ class _Trial:
         samples = tuple(put_canary_first(self.plan.dataset.samples, max(sizes))[: max(sizes)])
         batch = Batch(Shard(0, samples), samples, last=True)
         geometries = frozenset(candidate.protocol.geometry for candidate in self.plan.candidates)
-        crops = BatchReader(self.plan.dataset, [batch], geometries)[0].crops
+        crops = BatchReader(self.plan.dataset, [batch], geometries)[batch.samples].crops
         pixels = {g: stack.to(self.numerics.device) for g, stack in crops.items()}
 
         manners, work = {}, []
@@ -153,10 +153,13 @@ class _Trial:
         def timed(tried: torch.nn.Module) -> Callable[[], object]:
             return lambda: predict(tried, pixels, candidate.protocol)
 
-        if self.request.precision == "exact-fast":
+        asked = manner_of(self.request.precision)
+        if asked.dtype:
+            return asked, Lowered(last, asked.dtype)
+        if asked.exact_fast:
             return EXACT_FAST, lowered
         if self.request.precision == "auto" and self._outlasts_calibration():
-            with suppress(RuntimeError):  # an operator that has no low precision here: then fp32
+            with suppress(UsageError):  # an operator that has no low precision here: then fp32
                 ways = {PLAIN: timed(network), EXACT_FAST: timed(lowered)}
                 if _fastest(ways, PLAIN, PAYS) == EXACT_FAST:
                     return EXACT_FAST, lowered

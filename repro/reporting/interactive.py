@@ -32,17 +32,6 @@ def draw_html(tradeoff: Tradeoff, made_by: str) -> bytes:
     return page.replace("<head>", f"<head>{mark}<title>{title}</title>", 1).encode()
 
 
-def to_figure(tradeoff: Tradeoff) -> dict[str, Any]:
-    """The same as a figure without title, for a page that has its own heading and its own colours."""
-    layout = _layout(tradeoff)
-    axes = {
-        axis: {name: value for name, value in layout[axis].items() if name not in _AXIS}
-        for axis in ("xaxis", "yaxis")
-    }
-    kept = {name: layout[name] for name in ("hovermode", "hoverlabel")}
-    return {"data": _traces(tradeoff), "layout": kept | axes}
-
-
 def _traces(tradeoff: Tradeoff) -> list[dict[str, Any]]:
     traces = [_front(tradeoff)] if tradeoff.front else []
     for mixer in tradeoff.mixers:
@@ -75,7 +64,7 @@ def _points(points: list[Point], mixer: str, name: str, *, filled: bool) -> dict
         "x": [float(point.cost) for point in points],
         "y": [float(point.top1_pct) for point in points],
         "hoverinfo": "text",
-        "hovertext": ["<br>".join(map(plotly_text, _told(point))) for point in points],
+        "hovertext": [_hover(point) for point in points],
         "marker": {
             "symbol": mark.plotly if filled else f"{mark.plotly}-open",
             "color": mark.colour,
@@ -95,10 +84,15 @@ def _points(points: list[Point], mixer: str, name: str, *, filled: bool) -> dict
     return trace
 
 
-def _told(point: Point) -> list[str]:
-    """What is known of the model, a line each."""
+def _hover(point: Point) -> str:
+    model, *others = tell(point).items()
+    return "<br>".join(map(plotly_text, [model[1], *(f"{title}: {text}" for title, text in others)]))
+
+
+def tell(point: Point) -> dict[str, str]:
+    """What is known of the model, by what it is about."""
     row = point.row
-    lines = [row.label or row.model]
+    told = {"Model": row.label or row.model}
     for name, unit, figure in (
         ("Top-1", "%", row.top1_pct),
         ("MACs", "G", row.macs_g),
@@ -107,13 +101,14 @@ def _told(point: Point) -> list[str]:
         how = "measured" if name == "Top-1" else "counted"
         printed = "not printed" if figure.printed is None else f"{figure.printed:f} {unit} printed"
         found = f"not {how}" if figure.measured is None else f"{figure.measured:.3f} {unit} {how}"
-        lines.append(f"{name}: {printed}, {found}")
+        told[name] = f"{printed}, {found}"
     if row.n is not None:
-        lines.append(f"n: {row.n:,} images")
+        told["Images"] = f"{row.n:,}"
     if row.interval:
         low, high = row.interval
-        lines.append(f"95 % interval: {100 * low:.2f}–{100 * high:.2f}")
-    return [*lines, f"{row.verdict}: {row.reason}" if row.reason else str(row.verdict), *row.notes]
+        told["95 % interval"] = f"{100 * low:.2f}–{100 * high:.2f}"
+    told["Verdict"] = f"{row.verdict}: {row.reason}" if row.reason else str(row.verdict)
+    return told | ({"Notes": "; ".join(row.notes)} if row.notes else {})
 
 
 def _layout(tradeoff: Tradeoff) -> dict[str, Any]:

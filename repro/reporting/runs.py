@@ -93,12 +93,8 @@ def _remarks(record: RunRecord) -> list[str]:
         remarks.append(f"predictions imported from {record.model.weights.location}, not made here")
     elif record.dataset.verified == NOT_VERIFIED:
         remarks.append("images not verified against a manifest (repro doctor)")
-    if low := record.low_precision:
-        violated = f", {low.n_violated} violated" if low.n_violated else ""
-        remarks.append(
-            f"{low.mode}: decided as in fp32; values of {low.n_low:,} images are {low.dtype}'s, "
-            f"{low.n_checked:,} such checked in fp32{violated}"
-        )
+    if record.computed:
+        remarks.append(record.computed)
     if record.model.weights.origin == "file":
         remarks.append(f"local weights {record.model.weights.location}, not pinned")
     return remarks

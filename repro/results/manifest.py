@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from repro.exceptions import StorageError
 from repro.results.atomic import write_atomically
@@ -104,11 +105,13 @@ def changed_images(rows: pa.Table, manifest: Manifest | None) -> list[str]:
 
 def repeated_images(rows: pa.Table) -> list[tuple[str, ...]]:
     """The groups of ids of `rows` (image_id, sha256) that have the same bytes, sorted."""
+    counted = rows["sha256"].drop_null().value_counts()
+    repeated = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    rows = rows.filter(pc.is_in(rows["sha256"], value_set=repeated))
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for image_id, sha256 in zip(rows["image_id"].to_pylist(), rows["sha256"].to_pylist(), strict=True):
-        if sha256 is not None:
-            groups[sha256].append(image_id)
-    return sorted(tuple(sorted(ids)) for ids in groups.values() if len(ids) > 1)
+        groups[sha256].append(image_id)
+    return sorted(tuple(sorted(ids)) for ids in groups.values())
 
 
 def _contents(rows: pa.Table) -> str:

@@ -136,7 +136,10 @@ class LowPrecision:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """All that decided a run's numbers; None where imported predictions do not tell."""
+    """All that decided a run's numbers; None where imported predictions do not tell.
+
+    `n_cached` counts the images whose crops came from a cache, in the pass that finished the run.
+    """
 
     run_id: str
     fingerprint: str
@@ -155,12 +158,31 @@ class RunRecord:
     predictions_sha256: str = ""
     schema: int = SCHEMA
     image_modes: Mapping[str, int] = field(default_factory=dict)
+    n_cached: int = 0
     memory_format: str = "contiguous"
     low_precision: LowPrecision | None = None
 
     @property
     def status(self) -> Literal["complete", "invalid"]:
         return "invalid" if self.summary.invalid else "complete"
+
+    @property
+    def decided_in_fp32(self) -> bool:
+        """False, too, where imported predictions do not tell."""
+        return self.numerics is not None and self.numerics.dtype == "float32"
+
+    @property
+    def computed(self) -> str:
+        """How the network was run where that was not plainly in fp32; else empty."""
+        if low := self.low_precision:
+            violated = f", {low.n_violated} violated" if low.n_violated else ""
+            return (
+                f"{low.mode}: decided as in fp32; values of {low.n_low:,} images are {low.dtype}'s, "
+                f"{low.n_checked:,} such checked in fp32{violated}"
+            )
+        if self.numerics and not self.decided_in_fp32:
+            return f"computed in {self.numerics.dtype}: a few images are decided otherwise than in fp32"
+        return ""
 
     @property
     def imported(self) -> bool:

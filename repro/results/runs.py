@@ -5,6 +5,7 @@
         run.json                 the record, written last
         predictions.parquet      the rows
         shards/00012-….parquet   only while the run is under way; the name ends in its SHA-256
+      crops/                     crops of `repro eval --prepare`
       complexity/                counted parameters and MACs
       manifests/                 what the images of a dataset are, by `repro doctor`
 

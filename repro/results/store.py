@@ -18,6 +18,7 @@ from repro.results.atomic import storage_errors, sweep_temporaries, write_atomic
 from repro.results.predictions import SCHEMA, read_predictions, to_bytes
 from repro.results.record import RunRecord
 from repro.results.runs import read_record
+from repro.results.sharing import Leases, read_owner, shared_lock
 
 ReportDamage = Callable[[Path, StorageError], None]
 """Is told which shard was set aside, and why."""
@@ -42,6 +43,7 @@ class RunFolder:
         self._shards = path / "shards"
         self._lock_path = path / ".lock"
         self._owner_path = path / ".owner"
+        self._leases_path = path / "leases"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -63,6 +65,45 @@ class RunFolder:
                 with suppress(OSError):  # the lock ends with this process at the latest
                     lock.release()
 
+    @contextmanager
+    def shared(self, launch: str) -> Iterator[Leases]:
+        """Holds the run together with the other processes of `launch`, and says who scores what.
+
+        Raises:
+            Busy: a process that is not one of them has it.
+        """
+        lock = shared_lock(self._lock_path, launch, self._owner_path, self._clear_traces, self._leave_shared)
+        with lock:
+            leases = Leases(self._leases_path)
+            try:
+                yield leases
+            finally:
+                leases.give_all_back()
+
+    def _clear_traces(self) -> None:
+        """Removes what processes that shared the run left, when no other one is there."""
+        self._clear_leases()
+        for folder in (self.path, self._shards):
+            sweep_temporaries(folder)
+
+    def _leave_shared(self) -> None:
+        with suppress(StorageError):  # the next one tries again
+            self._clear_traces()
+        self._leave()
+
+    def stamp(self) -> tuple[int, int] | None:
+        """What tells one record from the next, written by whomever; None while there is none."""
+        try:
+            found = self.record_path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def kept_shards(self) -> set[int]:
+        """The shards that are there, by the names of their files; `gather` verifies what they hold."""
+        with storage_errors(self._shards):
+            return {int(path.name.partition("-")[0]) for path in self._shards.glob("[0-9]*-*.parquet")}
+
     def _acquire(self) -> FileLock:
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -71,16 +112,14 @@ class RunFolder:
                 lock.acquire(timeout=0)
             except Timeout:
                 raise Busy(
-                    f"another repro process (pid {self._owner()}) writes {self.path}",
+                    f"another repro process ({self._owner()}) writes {self.path}",
                     hint="wait for it, or stop it; what it finished is kept",
                 ) from None
         return lock
 
     def _owner(self) -> str:
-        try:
-            return self._owner_path.read_text()
-        except OSError:
-            return "unknown"
+        owner = read_owner(self._owner_path)
+        return f"pid {owner}" if owner.isdigit() else owner or "unknown"
 
     def _leave(self) -> None:
         """Takes our name off the run; where nothing came of it, no trace is left."""
@@ -93,9 +132,14 @@ class RunFolder:
     def tidy(self) -> None:
         """Removes what a process killed just after it finished the run left behind; best effort."""
         with suppress(Busy, StorageError, OSError):
-            if any(path for pattern in ("shards", ".owner", ".*.tmp") for path in self.path.glob(pattern)):
+            if any(
+                path
+                for pattern in ("shards", "leases", ".owner", ".*.tmp")
+                for path in self.path.glob(pattern)
+            ):
                 with self.locked():
                     self._clear_shards()
+                    self._clear_leases()
 
     def record(self) -> RunRecord | None:
         """The record of the finished run, or None while there is none.
@@ -146,7 +190,10 @@ class RunFolder:
                 return self._verified(path, image_ids)
             except StorageError as reason:
                 with storage_errors(path):
-                    path.replace(path.with_suffix(".corrupt"))
+                    try:
+                        path.replace(path.with_suffix(".corrupt"))
+                    except FileNotFoundError:
+                        continue  # another process of the launch set it aside
                 report(path, reason)
         return None
 
@@ -167,6 +214,8 @@ class RunFolder:
         """Writes the rows, sorted by image id, then the record; a complete run's shards go last."""
         data = to_bytes(rows.select(SCHEMA.names).cast(SCHEMA).sort_by("image_id").combine_chunks())
         sealed = dataclasses.replace(record, predictions_sha256=hashlib.sha256(data).hexdigest())
+        if record.status != "complete" and self.is_whole():
+            return  # another process of the launch was faster, and left no shards to gather
         with storage_errors(self.record_path):  # an invalid run's record must never stand beside other rows
             self.record_path.unlink(missing_ok=True)
         write_atomically(self.predictions_path, data)
@@ -178,6 +227,10 @@ class RunFolder:
         """Best effort: a finished run does not need them, and the next evaluation tries again."""
         with suppress(OSError):  # rmtree lets a failing close through
             shutil.rmtree(self._shards, ignore_errors=True)
+
+    def _clear_leases(self) -> None:
+        with suppress(OSError):
+            shutil.rmtree(self._leases_path, ignore_errors=True)
 
     def _shard_files(self, index: int) -> list[Path]:
         with storage_errors(self._shards):

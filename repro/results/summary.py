@@ -99,7 +99,8 @@ def _why_invalid(
 def _failures(rows: pa.Table) -> dict[str, list[str]]:
     """The images without a usable prediction, by what is wrong with them."""
     failures: defaultdict[str, list[str]] = defaultdict(list)
-    columns = (rows[name].to_pylist() for name in ("image_id", "status", "rank", "top5"))
+    doubtful = rows.filter(pc.or_(pc.not_equal(rows["status"], OK), pc.is_null(rows["rank"])))
+    columns = (doubtful[name].to_pylist() for name in ("image_id", "status", "rank", "top5"))
     for image_id, status, rank, best in zip(*columns, strict=True):
         if status != OK:
             cause = status.partition(":")[0]

@@ -16,6 +16,9 @@ from repro.analysis.error_study import (
     study_errors,
     with_confidence,
 )
+from repro.analysis.matrix import count_matrix
+from repro.browser.matrix import Axis, to_spec
+from repro.catalogue.class_groups import class_groups
 from repro.catalogue.class_lookup import find_class
 from repro.catalogue.classes import class_name
 from repro.results.choice import RunChoice, choose_runs
@@ -82,6 +85,23 @@ def test_the_matrix_counts_what_the_pairs_do(published_runs: Path, study: ErrorS
     at = open_page("confusions", published_runs, form="matrix")
     assert said(at) == told(study)
     assert not at.error
+
+
+def test_the_matrix_draws_every_error_once(study: ErrorStudy) -> None:
+    groups = class_groups()
+    axis = Axis(tuple(g.name for g in groups), tuple(g.classes for g in groups), are_groups=True)
+    pairs = rank_pairs(study.errors, study.counts)
+    spec = to_spec(axis, axis, count_matrix(pairs, axis.classes, axis.classes))
+    cells = spec["data"]["values"]
+    assert sum(cell["errors"] for cell in cells) == len(study.errors)
+    of = {index: group.name for group in groups for index in group.classes}
+    first = cells[0]
+    by_hand = study.errors["label"].map(of).eq(first["true"]) & study.errors["predicted"].map(of).eq(
+        first["taken for"]
+    )
+    assert first["errors"] == by_hand.sum()
+    assert (groups[first["row"]].name, groups[first["column"]].name) == (first["true"], first["taken for"])
+    assert first["told"] == f"{first['true']} → {first['taken for']}: {by_hand.sum():,}"
 
 
 def test_errors_made_by_every_run_are_the_same_image_taken_for_the_same_class(study: ErrorStudy) -> None:

@@ -45,9 +45,9 @@ CLOCK = "id=clock_motion-close"
 SHOTS = (
     Shot("overview", "/"),
     Shot("confusions", "/confusions"),
-    Shot("matrix", "/confusions?form=matrix", ".scatterlayer .point", height=1000),
+    Shot("matrix", "/confusions?form=matrix", "path[aria-roledescription='rect mark']", height=1000),
     Shot("pair", f"/pair?{CATS}", "img.over", height=1200),
-    Shot("image", f"/image?{CLOCK}&live=true&size=0.5", "img[alt='larger 4']", height=2500),
+    Shot("image", f"/image?{CLOCK}&live=true&size=0.5", "text=what the network sees", height=2500),
     Shot("two-models", "/two_models?outcome=both+wrong+alike", "article.card img", height=1000),
     Shot("coding", "/coding?reader=Ada", "[data-testid=stImage] img", dark=True),
     Shot("pair-narrow", f"/pair?{CATS}", "img.over", width=420),

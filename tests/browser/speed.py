@@ -136,7 +136,7 @@ class Way:
 
     def see_overview(self, reader: str) -> None:
         heading = self.page.get_by_role("heading", name="Overview", exact=True)
-        plot = self.page.locator(".js-plotly-plot .point").first
+        plot = self.page.locator("[data-testid=stVegaLiteChart] path[aria-roledescription=point]").first
         began = time.perf_counter()
         self.page.goto(self.url)
         heading.wait_for()
@@ -182,16 +182,14 @@ class Way:
 
     def see_matrix(self) -> None:
         self._open("confusions")
-        cell = self.page.locator(".js-plotly-plot .point").first
+        cell = self.page.locator("[data-testid=stVegaLiteChart] path[aria-label*='→']").first
         began = time.perf_counter()
         self.page.get_by_role("radio", name="matrix").click()
         cell.wait_for()
         self._idle()
         self._keep("click: the matrix", began, CLICK_S)
         began = time.perf_counter()
-        box = cell.bounding_box()
-        assert box is not None
-        self.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        cell.click()
         self.page.wait_for_url("**rows=*")
         self._idle()
         cell.wait_for()

@@ -63,7 +63,7 @@ def drawn(page: Page, selector: str) -> int:
 
 
 def open_cell(page: Page, text: str, leads_to: re.Pattern[str]) -> None:
-    """Clicks a cell until the address is another: a click while a plot is being drawn anew is lost."""
+    """Clicks a cell until the address is another: a click while a chart is being drawn anew is lost."""
     from playwright.sync_api import Error
 
     for _ in range(3):
@@ -77,28 +77,18 @@ def open_cell(page: Page, text: str, leads_to: re.Pattern[str]) -> None:
 
 
 def click_cell(page: Page, text: str) -> None:
-    """Clicks the cell of the matrix whose hover text begins so."""
-    marks = page.locator(".scatterlayer .point")
-    marks.first.wait_for()
+    """Clicks the cell of the matrix that says so."""
+    cell = page.locator(f"path[aria-label^='{text}:']")
+    cell.wait_for()
     settled(page)
-    for place in range(marks.count()):
-        box = marks.nth(place).bounding_box()
-        assert box is not None
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.wait_for_timeout(100)  # the text follows the pointer
-        hover = page.locator(".hoverlayer")
-        if (hover.text_content() or "").startswith(text):
-            page.mouse.down()
-            page.mouse.up()
-            return
-    pytest.fail(f"no cell {text!r} among {marks.count()}")
+    cell.click()
 
 
 def test_from_a_cell_of_the_matrix_to_an_image_and_back(page: Page, app: Served) -> None:
     page.goto(f"{app.url}/confusions?form=matrix")
     heading(page, "Confusions").wait_for()
     open_cell(page, "feline → feline", re.compile(r"rows=feline"))
-    page.locator(".xtick", has_text="Egyptian cat").wait_for()
+    page.locator("path[aria-label^='tabby → Egyptian cat:']").wait_for()
     open_cell(page, "tabby → Egyptian cat", re.compile(f"true={TABBY}&taken={EGYPTIAN_CAT}"))
     heading(page, "tabby taken for Egyptian cat").wait_for()
     page.get_by_role("link", name=re.compile("chelsea-close:")).click()

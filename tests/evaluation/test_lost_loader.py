@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from repro.evaluation import loading
-from repro.evaluation.loading import load_batches
+from repro.evaluation.loading import load_in_order
 from repro.exceptions import ProcessLost
 
 
@@ -19,8 +20,8 @@ class Reader:
     def __init__(self, accident: str) -> None:
         self.accident = accident
 
-    def __len__(self) -> int:
-        return 10
+    def orders(self) -> Iterator[int]:
+        return iter(range(10))
 
     def __getitem__(self, index: int) -> int:
         if index == 5 and self.accident == "killed":
@@ -36,11 +37,11 @@ class Reader:
 def test_a_lost_process_is_told(accident: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "SILENCE_SECONDS", 2)
     with pytest.raises(ProcessLost, match=f"a loader process is lost .*{words}") as caught:
-        list(load_batches(Reader(accident), 1))  # type: ignore[arg-type]
+        list(load_in_order(Reader(accident), 1))
     assert caught.value.exit_code == 70
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_fault_of_the_code_keeps_its_traceback(workers: int) -> None:
     with pytest.raises(RuntimeError, match="a fault of the code"):
-        list(load_batches(Reader("bug"), workers))  # type: ignore[arg-type]
+        list(load_in_order(Reader("bug"), workers))

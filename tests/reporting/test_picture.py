@@ -67,7 +67,7 @@ def test_printed_points_are_hollow_and_measured_ones_filled_in_the_colour_of_the
 
 def test_every_mixer_has_a_colour_and_a_marker_of_its_own() -> None:
     marks = [mark_of(mixer) for mixer in TOKEN_MIXERS]
-    for kind in ("colour", "matplotlib", "plotly"):
+    for kind in ("colour", "matplotlib", "plotly", "vega"):
         assert len({getattr(mark, kind) for mark in marks}) == len(TOKEN_MIXERS)
 
 
@@ -125,10 +125,10 @@ def test_the_page_loads_nothing_and_tells_what_is_known() -> None:
         "Top-1: 80.3 % printed, 80.200 % measured",
         "MACs: 3.6 G printed, 3.413 G counted",
         "Params: 21 M printed, 21.389 M counted",
-        "n: 50,000 images",
+        "Images: 50,000",
         "95 % interval: 79.85–80.55",
-        "REPRODUCED: within 0.10 points",
-        "the paper's first version printed 3.6 G",
+        "Verdict: REPRODUCED: within 0.10 points",
+        "Notes: the paper's first version printed 3.6 G",
     ]
 
 

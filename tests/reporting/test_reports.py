@@ -17,10 +17,16 @@ from typer.testing import CliRunner
 from repro.commands import app
 from tests.conftest import CHECKOUT
 from tests.proof.report import proof_markdown
+from tests.speed.bench_report import bench_markdown
+from tests.speed.growth import growth_markdown
 
 REPORTS = CHECKOUT / "reports"
 
-TEXTS: Mapping[str, Callable[[Any], str]] = {"proof": proof_markdown}
+TEXTS: Mapping[str, Callable[[Any], str]] = {
+    "bench": bench_markdown,
+    "growth": growth_markdown,
+    "proof": proof_markdown,
+}
 """How the text of a measured report is made of its numbers, by name: `proof.md` of `proof.json`."""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,22 +15,38 @@ SIDE = 2048
 ROUNDS = 5
 
 
-def matrix_gmacs(dtype_name: str) -> float:
+def measure_limits(device: str, paths: Sequence[Path]) -> dict[str, float]:
+    """Of matrix products and of decoding, each alone."""
+    found = {f"{name}_gmacs_per_second": _matrix_gmacs(device, name) for name in ("float32", "bfloat16")}
+    return found | {"decoded_per_second": _decoded_per_second(paths)}
+
+
+def processor() -> str:
+    """How many cores of which kind, and what they multiply bf16 with."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text() if info.is_file() else ""
+    name = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    units = [unit for unit in ("avx512_bf16", "amx_bf16") if re.search(rf"\b{unit}\b", text)]
+    described = name[1] if name else platform.machine()
+    return f"{os.cpu_count()} cores, {described}, {' and '.join(units) or 'no unit for bf16'}"
+
+
+def _matrix_gmacs(device: str, dtype_name: str) -> float:
     """Billions of multiply-accumulates a second, of the fastest of some products of square matrices."""
     import torch
 
     dtype = getattr(torch, dtype_name)
-    first, second = (torch.randn(SIDE, SIDE).to(dtype) for _ in range(2))
-    _ = first @ second
+    first, second = (torch.randn(SIDE, SIDE).to(device, dtype) for _ in range(2))
+    float((first @ second)[0, 0])
     fastest = float("inf")
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        _ = first @ second
+        float((first @ second)[0, 0])  # which waits for a GPU
         fastest = min(fastest, time.perf_counter() - started)
     return SIDE**3 / fastest / 1e9
 
 
-def decoded_per_second(paths: Sequence[Path]) -> float:
+def _decoded_per_second(paths: Sequence[Path]) -> float:
     """Photographs read, decoded and cropped to 224 px a second, by as many processes as there are cores."""
     from repro.specs import Geometry
 

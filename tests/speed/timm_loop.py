@@ -20,23 +20,23 @@ from timm.utils import AverageMeter, accuracy
 
 def main(request_path: Path) -> None:
     request = json.loads(request_path.read_text())
-    if request["threads"]:
-        torch.set_num_threads(request["threads"])
     found = {model["name"]: _evaluate(model, request) for model in request["models"]}
     Path(request["out"]).write_text(json.dumps(found))
 
 
 def _evaluate(model: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     """The predicted class by file, and the seconds of the loop over all batches."""
+    device = torch.device(request["device"])
     network = timm.create_model(model["timm_name"], pretrained=False)
     network.load_state_dict(safetensors.torch.load_file(model["weights"]))
-    network.eval()
+    network.eval().to(device)
     dataset = create_dataset("", root=request["data"], class_map=request["class_map"])
     loader = create_loader(
         dataset,
         input_size=(3, model["size_px"], model["size_px"]),
         batch_size=request["batch_size"],
-        use_prefetcher=False,
+        use_prefetcher=device.type == "cuda",
+        device=device,
         interpolation=model["interpolation"],
         mean=model["mean"],
         std=model["std"],
@@ -47,8 +47,8 @@ def _evaluate(model: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     with torch.inference_mode():
         for images, labels in loader:
-            logits = network(images)
-            (right,) = accuracy(logits, labels, topk=(1,))
+            logits = network(images.to(device))
+            (right,) = accuracy(logits, labels.to(device), topk=(1,))
             top1.update(right.item(), len(labels))
             best += logits.argmax(dim=1).tolist()
     seconds = time.perf_counter() - started

@@ -1,0 +1,140 @@
+"""Several processes on one run: the bytes of one process, whoever is killed, and no stranger let in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from repro.exceptions import Busy
+from repro.results.sharing import Leases
+from repro.results.store import RunFolder
+from tests.proof.toy import Toy, folder_of, run_unbroken
+
+TOY = Toy(n_images=80, pause_seconds=0.02)
+"""Twenty shards, of two batches each."""
+
+PROCESS = """
+import sys, time
+from functools import partial
+from pathlib import Path
+from repro.evaluation.joint import JointScoring, SharedFolder
+from repro.evaluation.launch import Launch
+from repro.evaluation.scoring import Scorer
+from tests.proof.toy import Quiet, Toy, _load, cut, finish_toy, folder_of, score_batch
+
+root, name, rank, pause = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+toy = Toy(n_images=80, pause_seconds=pause)
+folder = folder_of(root, toy)
+n_scored = 0
+
+def score(loaded):
+    global n_scored
+    n_scored += 1
+    return score_batch(toy, loaded)
+
+def load(shards):
+    for shard in shards:
+        yield from _load(toy, [shard])
+
+if not folder.is_whole():
+    before = folder.stamp()
+    with folder.shared(name) as leases:
+        shared = SharedFolder(folder, leases, before)
+        JointScoring(Launch(name, rank, 2), [Scorer(folder, score)], [shared], cut(toy), Quiet()).run(load)
+        shared.finish_once(cut(toy), partial(finish_toy, toy, folder))
+print(n_scored)
+"""
+
+
+def begin(root: Path, name: str, rank: int, pause: float = 0.02) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROCESS, str(root), name, str(rank), str(pause)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def batches_of(processes: Sequence[subprocess.Popen[str]]) -> list[int]:
+    """How many batches each process scored, once it has ended."""
+    answers = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), answers
+    return [int(out) for out, _ in answers]
+
+
+def wait_for_shards(folder: RunFolder, n: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(folder.kept_shards()) < n:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return run_unbroken(tmp_path_factory.mktemp("alone"), TOY).predictions
+
+
+def bytes_of(root: Path) -> bytes:
+    folder = folder_of(root, TOY)
+    assert folder.is_whole()
+    assert {path.name for path in folder.path.iterdir()} <= {".lock", "predictions.parquet", "run.json"}
+    return folder.predictions_path.read_bytes()
+
+
+def test_two_processes_share_a_run(tmp_path: Path, alone: bytes) -> None:
+    slow, fast = batches_of(
+        [begin(tmp_path, "launch a", rank, pause) for rank, pause in ((0, 0.2), (1, 0.05))]
+    )
+    assert slow + fast == 40  # nothing twice
+    assert slow < fast
+    assert bytes_of(tmp_path) == alone
+    assert batches_of([begin(tmp_path, "launch a", 0)]) == [0]
+
+
+def test_what_a_killed_process_had_begun_is_done_by_others(tmp_path: Path, alone: bytes) -> None:
+    doomed, other = (begin(tmp_path, "launch a", rank, 0.1) for rank in (0, 1))
+    wait_for_shards(folder_of(tmp_path, TOY), 4)
+    os.kill(doomed.pid, signal.SIGKILL)
+    doomed.communicate()
+    (share,) = batches_of([other])
+    assert 20 < share <= 40
+    assert bytes_of(tmp_path) == alone
+
+
+def test_all_killed_then_begun_again(tmp_path: Path, alone: bytes) -> None:
+    """As torchrun does with --max-restarts: one dies, all are ended and begun again."""
+    processes = [begin(tmp_path, "launch a", rank, 0.1) for rank in (0, 1)]
+    wait_for_shards(folder_of(tmp_path, TOY), 4)
+    for process in processes:
+        process.kill()
+        process.communicate()
+    assert sum(batches_of([begin(tmp_path, "launch a", rank) for rank in (0, 1)])) <= 32
+    assert bytes_of(tmp_path) == alone
+
+
+def test_strangers_are_kept_out(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run", "f" * 64)
+    with folder.shared("launch a"), folder.shared("launch a"):
+        with pytest.raises(Busy, match="launch a"), folder.shared("launch b"):
+            pass
+        with pytest.raises(Busy, match="launch a"), folder.locked():
+            pass
+    with folder.locked(), pytest.raises(Busy, match=str(os.getpid())), folder.shared("launch a"):
+        pass
+    assert not folder.path.exists()
+
+
+def test_a_lease_has_one_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, yours = Leases(tmp_path), Leases(tmp_path)
+    assert mine.take("00000")
+    assert not yours.take("00000")
+    mine.give_back("00000")
+    assert yours.take("00000")
+    (tmp_path / "00000").write_text("elsewhere 1 0")
+    assert not mine.take("00000")  # another machine's: no one can say whether it is dead
+    monkeypatch.setattr("repro.results.sharing.LAPSE_SECONDS", 0)
+    time.sleep(0.01)
+    assert mine.take("00000")

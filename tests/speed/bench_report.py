@@ -1,0 +1,100 @@
+"""The benchmark's numbers as JSON, as a table and as a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+BY = "make bench"
+
+
+def write_report(values: Mapping[str, Any], folder: Path) -> str:
+    """Writes `bench.json`, `bench.md` and `bench.png`, and gives the text."""
+    text = bench_markdown(values)
+    (folder / "bench.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (folder / "bench.md").write_text(text, encoding="utf-8")
+    (folder / "bench.png").write_bytes(draw(values))
+    return text
+
+
+def bench_markdown(values: Mapping[str, Any]) -> str:
+    settings = values["settings"]
+    environment = settings["environment"]
+    lines = [
+        f"<!-- Written by `{BY}`; do not edit. -->",
+        "",
+        "# Against timm's own loop",
+        "",
+        f"{settings['date']}: {settings['processor']}; torch {environment['torch']}, timm "
+        f"{environment['timm']}, {settings['workers']} loader processes. Each command whole, imports "
+        f"included; in turn, {settings['rounds']} rounds; ratios are those within a round: median (least to "
+        "greatest). Before them a round that does not count: it fills the disk's cache and ours, and makes "
+        "the trial that `--tune` keeps.",
+        "",
+        '"Of the limit" is against a machine that decodes each photograph once and multiplies matrices, each '
+        "as fast as it did alone, and does nothing else. Measured in the same run:",
+        "",
+    ]
+    for device, limits in values["limits"].items():
+        lines.append(
+            f"- {device}: {limits['float32_gmacs_per_second']:,.0f} GMACs a second in matrix products of "
+            f"fp32, {limits['bfloat16_gmacs_per_second']:,.0f} of bf16; {limits['decoded_per_second']:,.0f} "
+            f"photographs a second; batches of {settings['batch_sizes'][device]}."
+        )
+    for of in values["sets"]:
+        lines += ["", f"## {of['name']}, {of['device']}", ""]
+        lines.append(f"{', '.join(of['models'])}: {of['images']:,} photographs.")
+        if of["name"] != "lite":
+            lines.append("Random weights: what they decide means nothing; how fast they are does.")
+        lines += [
+            "",
+            "| | times as fast | images/s | CPU s | peak MiB a process | of the limit | same as timm's |",
+            "|---|---:|---:|---:|---:|---:|---:|",
+        ]
+        lines += [_line(side, took) for side, took in of["sides"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(side: str, took: Mapping[str, Any]) -> str:
+    ratios = took["ratios"]
+    return (
+        f"| {side} | {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) "
+        f"| {took['images_per_second']:.1f} | {median(took['cpu_seconds']):.0f} | {took['peak_mib']:,} "
+        f"| {100 * took['of_the_limit']:.0f} % | {100 * took['same_predictions']:.2f} % |"
+    )
+
+
+def draw(values: Mapping[str, Any]) -> bytes:
+    """How many times as fast as timm's loop: a bar a way, its rounds as dots."""
+    from io import BytesIO
+
+    import matplotlib.style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from repro.reporting.picture import STYLE
+
+    bars = [
+        (f"{of['name']}, {of['device']}: {side}", took["ratios"])
+        for of in values["sets"]
+        for side, took in of["sides"].items()
+        if side != "timm"
+    ]
+    file = BytesIO()
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(9, 1 + 0.32 * len(bars)), dpi=110, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        places = list(range(len(bars)))
+        axes.barh(places, [median(ratios) for _, ratios in bars], color="#E69F00", height=0.62)
+        for place, (_, ratios) in zip(places, bars, strict=True):
+            axes.plot(ratios, [place] * len(ratios), "o", color="#222222", markersize=3)
+        axes.axvline(1, color="#555555", linewidth=1)
+        axes.set_yticks(places, [name for name, _ in bars])
+        axes.invert_yaxis()
+        axes.set_xlabel("times as fast as timm's own loop, the same photographs and cores")
+        figure.savefig(file, format="png", metadata={"Software": f"Written by `{BY}`; do not edit."})
+    return file.getvalue()

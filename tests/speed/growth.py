@@ -1,0 +1,227 @@
+"""What an evaluation and an analysis cost as they grow: `make growth`.
+
+JPEGs of ImageNet val's size are made in FOLDER (100 kB each), and evaluated with a network that costs
+next to nothing, so that what is measured is everything else. Every measurement is a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SIZES = (1_000, 10_000, 50_000)
+N_RUNS = 50
+N_DISTINCT = 200
+"""Photographs that are encoded; the others differ from them by a comment in the file, and cost the same."""
+
+REPORTS = Path(__file__).parents[2] / "reports"
+_MB = 1024  # of the kilobytes that getrusage counts in
+
+
+def main(folder: Path, sizes: tuple[int, ...] = SIZES) -> None:
+    needed = max(sizes) * 110_000
+    if shutil.disk_usage(folder).free < 2 * needed:
+        raise SystemExit(f"{folder} has no room for {2 * needed / 1e9:.0f} GB")
+    measured: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "evaluation": [], "analysis": []}
+    for n in sizes:
+        data = make_photographs(folder / f"photographs-{n}", n)
+        for cache in ("none", "cold", "warm"):
+            measured["evaluation"].append({"n": n, "cache": cache} | _apart("evaluate", data, cache))
+            print(measured["evaluation"][-1], flush=True)  # noqa: T201
+    runs = folder / "many"
+    shutil.rmtree(runs, ignore_errors=True)
+    _apart("copy_runs", folder / f"photographs-{max(sizes)}", str(runs))
+    _timed(
+        ["-m", "repro", "compare-table", "--runs", str(runs)]
+    )  # counts the paper's networks, once a folder
+    for verb in (["compare-table"], ["errors", "network_00"], ["study", "shape-size"]):
+        measured["analysis"].append({"verb": verb[0]} | _timed(["-m", "repro", *verb, "--runs", str(runs)]))
+        print(measured["analysis"][-1], flush=True)  # noqa: T201
+    write(measured)
+
+
+def make_photographs(folder: Path, n: int) -> Path:
+    """`n` different JPEGs of 500 × 375 pixels in folders of classes."""
+    from PIL import Image
+
+    from repro.catalogue.classes import load_classes
+
+    rng = np.random.default_rng(0)
+    encoded = []
+    for quality in range(N_DISTINCT):
+        coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).resize((500, 375))
+        pixels = np.asarray(coarse).astype(np.int16) + rng.integers(-24, 25, (375, 500, 3), np.int16)
+        file = BytesIO()
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=80 + quality % 12)
+        encoded.append(file.getvalue())
+    wnids = [known.wnid for known in load_classes()]
+    for wnid in wnids[: min(n, len(wnids))]:
+        (folder / wnid).mkdir(parents=True, exist_ok=True)
+    for i in range(n):
+        path = folder / wnids[i % len(wnids)] / f"{i:06d}.JPEG"
+        if not path.exists():
+            data, comment = encoded[i % N_DISTINCT], b"%06d" % i
+            path.write_bytes(data[:2] + b"\xff\xfe\x00\x08" + comment + data[2:])
+    return folder
+
+
+def evaluate(data: Path, cache: str) -> dict[str, Any]:
+    """Seconds, peak memory and the loader's share of one evaluation."""
+    from repro.evaluation import evaluate as evaluating
+    from repro.evaluation import image_pass
+    from repro.evaluation.plan import Request, plan_evaluation
+    from tests.oracle import NAME, save_weights
+
+    waited = 0.0
+    on_device = image_pass.on_device
+
+    def watched(batches: Any, device: str) -> Iterator[Any]:
+        """Counts the time in which the network waits for its images."""
+        nonlocal waited
+        loaded = on_device(batches, device)
+        while True:
+            began = time.perf_counter()
+            batch = next(loaded, None)
+            waited += time.perf_counter() - began
+            if batch is None:
+                return
+            yield batch
+
+    image_pass.on_device = watched
+    runs, crops = data.with_name(f"runs-{data.name}"), data.with_name(f"crops-{data.name}")
+    shutil.rmtree(runs, ignore_errors=True)
+    if cache == "cold":
+        shutil.rmtree(crops, ignore_errors=True)
+    weights = {NAME: save_weights(data.with_name("oracle.safetensors"))}
+    request = Request([NAME], runs, data, weights=weights, device="cpu", canary=False)
+    if cache != "none":
+        request = replace(request, crops=crops)
+    began = time.perf_counter()
+    evaluating.evaluate(plan_evaluation(request), Unwatched())
+    seconds = time.perf_counter() - began
+    own, loaders = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(sum(used.ru_utime + used.ru_stime for used in (own, loaders)), 2),
+        "waited_seconds": round(waited, 2),
+        "loader_cpu_seconds": round(loaders.ru_utime + loaders.ru_stime, 2),
+        "peak_mb": own.ru_maxrss // _MB,
+    }
+
+
+class Unwatched:
+    def begin(self, *_: Any, **__: Any) -> None: ...
+
+    scored = keep = damaged = cached = remade = begin
+
+
+def copy_runs(data: Path, runs: str) -> dict[str, Any]:
+    """Copies of the evaluation of `data` under other names, a tenth of the predictions of each changed."""
+    import pyarrow as pa
+
+    from repro.results.predictions import SCHEMA
+    from repro.results.runs import list_runs
+    from repro.results.store import RunFolder, read_rows
+
+    folder = data.with_name(f"runs-{data.name}")
+    (record,) = list_runs(folder)
+    rows = read_rows(folder / record.run_id, record)
+    top5 = np.stack(rows["top5"].to_numpy(zero_copy_only=False))
+    labels = rows["label"].to_numpy()
+    for i in range(N_RUNS):
+        rng = np.random.default_rng(i)
+        chosen = rng.integers(0, 1000, top5.shape, np.int16)
+        right = rng.random(len(labels)) < 0.7 + i / 500
+        chosen[right, 0] = labels[right]
+        hit = chosen == labels[:, None]
+        rank = np.where(hit.any(axis=1), hit.argmax(axis=1), 5).astype(np.int16)
+        copied = {
+            "top5": pa.array(list(chosen), pa.list_(pa.int16())),
+            "rank": pa.array(rank),
+        }
+        for name, column in copied.items():
+            rows = rows.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), column)
+        name, mark = f"network_{i:02d}", f"{i:064d}"
+        summary = replace(
+            record.summary, top1_correct=int((rank == 0).sum()), top5_correct=int((rank < 5).sum())
+        )
+        own = replace(
+            record,
+            run_id=name,
+            fingerprint=mark,
+            model=replace(record.model, name=name, label=name),
+            summary=summary,
+        )
+        RunFolder(Path(runs) / name, mark).finish(rows, own)
+    return {}
+
+
+def _apart(function: str, data: Path, argument: str) -> dict[str, Any]:
+    call = [sys.executable, "-m", "tests.speed.growth", function, str(data), argument]
+    found: dict[str, Any] = json.loads(subprocess.run(call, check=True, stdout=subprocess.PIPE).stdout)
+    return found
+
+
+def _timed(arguments: list[str]) -> dict[str, Any]:
+    """Seconds and peak memory of a command."""
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    return {
+        "seconds": round(time.perf_counter() - began, 2),
+        "peak_mb": used.ru_maxrss // _MB,
+        "exit_code": os.waitstatus_to_exitcode(status),
+    }
+
+
+def write(measured: dict[str, Any]) -> None:
+    """The figures as JSON, and as two tables."""
+    (REPORTS / "growth.json").write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n")
+    (REPORTS / "growth.md").write_text(growth_markdown(measured))
+
+
+def growth_markdown(measured: Mapping[str, Any]) -> str:
+    lines = [
+        "<!-- Written by `make growth`; do not edit. -->",
+        "",
+        "# Cost as work grows",
+        "",
+        f"On {measured['cores']} cores: generated JPEGs of 500 × 375 pixels, a network that costs next to "
+        "nothing, one loader process.",
+        "",
+        "| Images | Crop cache | Seconds | CPU ms an image, start included | Waiting for images (s) "
+        "| CPU of the loader (s) | Peak memory (MB) |",
+        "|---:|---|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row['n']:,} | {row['cache']} | {row['seconds']} | {1000 * row['cpu_seconds'] / row['n']:.2f} "
+        f"| {row['waited_seconds']} | {row['loader_cpu_seconds']} | {row['peak_mb']} |"
+        for row in measured["evaluation"]
+    ]
+    n = max(row["n"] for row in measured["evaluation"])
+    lines += ["", f"Analysis of {N_RUNS} runs of {n:,} rows:", "", "| Verb | Seconds | Peak memory (MB) |"]
+    lines += ["|---|---:|---:|"]
+    lines += [f"| `{row['verb']}` | {row['seconds']} | {row['peak_mb']} |" for row in measured["analysis"]]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        done = {"evaluate": evaluate, "copy_runs": copy_runs}[sys.argv[1]](Path(sys.argv[2]), sys.argv[3])
+        print(json.dumps(done))  # noqa: T201
+    else:
+        sizes = tuple(map(int, sys.argv[2].split(","))) if len(sys.argv) == 3 else SIZES
+        Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+        main(Path(sys.argv[1]), sizes)

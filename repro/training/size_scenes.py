@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -31,6 +31,8 @@ RANGES_M = ((0.35, 0.7), (0.7, 1.4), (1.4, 2.8))
 
 POST_M = 1.7
 TILE_M = 1.0
+FOCAL_PX = 64.0
+"""A field of view of 53 degrees."""
 
 Split = Literal["train", "test", "sizes", "scenes"]
 SPLITS: tuple[Split, ...] = ("train", "test", "sizes", "scenes")
@@ -48,7 +50,8 @@ class SizeScene:
     """One scene: what is drawn, in metres and pixels.
 
     `look_px` is how high the object looks, `height_m` how high the eye is, `horizon_px` the horizon's row.
-    `posts` are (column, distance in metres); colours are RGB. `surroundings` False leaves only the object.
+    `posts` are (column, distance in metres); colours are RGB. `surroundings` and
+    `object_there` False leave one of them out.
     """
 
     label: int
@@ -62,6 +65,7 @@ class SizeScene:
     sky: tuple[int, int, int]
     texture: int
     surroundings: bool = True
+    object_there: bool = True
 
     @property
     def foot_px(self) -> float:
@@ -119,11 +123,6 @@ def _draw_size(random: np.random.Generator, label: int, held_out: bool) -> float
     return float(np.exp(low + ((1 + part) / 3 if held_out else around) * (high - low)))
 
 
-def object_alone(scene: SizeScene) -> SizeScene:
-    """The same object at the same place, with nothing around it: what is left tells no size."""
-    return replace(scene, surroundings=False)
-
-
 def render(scene: SizeScene) -> Pixels:
     """`(64, 64, 3)`; drawn four times as large, then averaged."""
     scale = 4
@@ -131,19 +130,14 @@ def render(scene: SizeScene) -> Pixels:
     if scene.surroundings:
         _draw_ground(image, scene, scale)
         draw = ImageDraw.Draw(image)
-        focal = _focal_px(scene)
         for column, distance in sorted(scene.posts, key=lambda post: -post[1]):
-            foot = scene.horizon_px + focal * scene.height_m / distance
-            high, wide = focal * POST_M / distance, max(focal * 0.15 / distance, 0.5)
+            foot = scene.horizon_px + FOCAL_PX * scene.height_m / distance
+            high, wide = FOCAL_PX * POST_M / distance, max(FOCAL_PX * 0.15 / distance, 0.5)
             corners = (column - wide / 2, foot - high, column + wide / 2, foot)
             draw.rectangle([value * scale for value in corners], fill=(200, 40, 40))
-    _draw_object(image, scene, scale)
+    if scene.object_there:
+        _draw_object(image, scene, scale)
     return np.asarray(image.resize((SIZE_PX, SIZE_PX), Image.Resampling.BOX))
-
-
-def _focal_px(_scene: SizeScene) -> float:
-    """A field of view of 53 degrees."""
-    return float(SIZE_PX)
 
 
 def _draw_ground(image: Image.Image, scene: SizeScene, scale: int) -> None:
@@ -152,8 +146,8 @@ def _draw_ground(image: Image.Image, scene: SizeScene, scale: int) -> None:
     rows = (np.arange(side) + 0.5) / scale
     columns = (np.arange(side) + 0.5) / scale - SIZE_PX / 2
     below = np.maximum(rows - scene.horizon_px, 1e-3)
-    depth = _focal_px(scene) * scene.height_m / below  # (rows,)
-    across = columns[None, :] * depth[:, None] / _focal_px(scene)
+    depth = FOCAL_PX * scene.height_m / below  # (rows,)
+    across = columns[None, :] * depth[:, None] / FOCAL_PX
     dark = (np.floor(depth[:, None] / TILE_M) + np.floor(across / TILE_M)) % 2
     faded = np.clip(12 * scene.height_m / depth, 0, 1)[:, None]  # far tiles are finer than pixels
     shade = 1 - 0.35 * dark * np.minimum(faded, 1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import sqrt
 from statistics import mean
 
+from repro.analysis.seeds import Scatter, pooled_scatter
 from repro.exceptions import InvalidRun
 
 BASELINE = "baseline"
@@ -75,8 +75,8 @@ HYBRIDS = (
 
 CLAIMS = (
     _claim(
-        "The structure matters more than the token mixer: without a mixer it still works, "
-        "without residual, channel MLP or norm it does not",
+        "The structure matters more than the token mixer: leaving out the mixer costs less than leaving out "
+        "residual, channel MLP or norm",
         Relation.MORE,
         ("identity mapping", "no residual"),
         ("identity mapping", "no channel MLP"),
@@ -107,6 +107,9 @@ CLAIMS = (
 )
 
 
+N_COMPARISONS = sum(len(claim.comparisons) for claim in CLAIMS)
+
+
 @dataclass(frozen=True, slots=True)
 class RowResult:
     """A row's mean accuracy over `seeds`; the interval is None where one seed alone was trained."""
@@ -122,7 +125,10 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A comparison with the difference found, first less second."""
+    """A comparison with the difference found, first less second.
+
+    All intervals of comparisons together are right in 95 % of ablations (Bonferroni).
+    """
 
     comparison: Comparison
     difference: float
@@ -132,11 +138,10 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class AblationStudy:
-    """`scatter` is how far one training of a row lies from another's, seeds' common share taken off."""
+    """`scatter` is how far one training of a row lies from another's; None, where one seed cannot say."""
 
     rows: tuple[RowResult, ...]
-    scatter: float | None
-    degrees_of_freedom: int
+    scatter: Scatter | None
     differences: Mapping[str, tuple[float, tuple[float, float] | None]]
     claims: tuple[tuple[RowClaim, tuple[Decided, ...]], ...]
 
@@ -151,9 +156,7 @@ class AblationStudy:
 def study_ablation(outcomes: Sequence[Outcome], chance: float) -> AblationStudy:
     """Judges what was trained so far; a claim about rows that are missing is left out.
 
-    Trainings with one seed share their order of images, so rows are compared seed by seed. A few seeds say
-    little of a row's own scatter: it is taken to be the same in all rows that learn, and estimated from what
-    is left of their accuracies once each row's and each seed's mean are taken off.
+    Trainings with one seed share their order of images, so rows are compared seed by seed (`seeds.py`).
 
     Raises:
         InvalidRun: nothing was trained.
@@ -163,8 +166,8 @@ def study_ablation(outcomes: Sequence[Outcome], chance: float) -> AblationStudy:
     found: dict[str, dict[int, float]] = {}
     for outcome in outcomes:
         found.setdefault(outcome.row, {})[outcome.seed] = outcome.accuracy
-    scatter, freedom = _pooled_scatter(found, chance)
-    compare = _Compare(found, scatter, freedom)
+    scatter = _scatter_of_learning(found, chance)
+    compare = _Compare(found, scatter)
     claims = tuple(
         (claim, decided)
         for claim in CLAIMS
@@ -174,37 +177,19 @@ def study_ablation(outcomes: Sequence[Outcome], chance: float) -> AblationStudy:
         row: compare.difference(row, BASELINE) for row in found if row != BASELINE and BASELINE in found
     }
     rows = tuple(_row_result(row, outcomes, compare) for row in found)
-    return AblationStudy(rows, scatter, freedom, differences, claims)
+    return AblationStudy(rows, scatter, differences, claims)
 
 
-def _pooled_scatter(found: Mapping[str, Mapping[int, float]], chance: float) -> tuple[float | None, int]:
-    """Standard deviation within rows, and its degrees of freedom; None without a second seed."""
+def _scatter_of_learning(found: Mapping[str, Mapping[int, float]], chance: float) -> Scatter | None:
+    """That of the rows which learn: a collapsed one has another scatter, or none."""
     most = max(mean(by_seed.values()) for by_seed in found.values())
-    learning = {row: by for row, by in found.items() if mean(by.values()) > (chance + most) / 2}
-    if not learning:
-        return None, 0
-    n_seeds = max(len(by_seed) for by_seed in learning.values())
-    whole = [by_seed for by_seed in learning.values() if len(by_seed) == n_seeds]
-    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in whole)))
-    freedom = (len(whole) - 1) * (len(seeds) - 1)
-    if freedom < 1:
-        return None, 0
-    row_means = [mean(by_seed[s] for s in seeds) for by_seed in whole]
-    seed_means = {s: mean(by_seed[s] for by_seed in whole) for s in seeds}
-    grand = mean(row_means)
-    left = [
-        by_seed[s] - row_mean - seed_means[s] + grand
-        for by_seed, row_mean in zip(whole, row_means, strict=True)
-        for s in seeds
-    ]
-    return sqrt(sum(one**2 for one in left) / freedom), freedom
+    return pooled_scatter({row: by for row, by in found.items() if mean(by.values()) > (chance + most) / 2})
 
 
 @dataclass(frozen=True, slots=True)
 class _Compare:
     found: Mapping[str, Mapping[int, float]]
-    scatter: float | None
-    freedom: int
+    scatter: Scatter | None
 
     def can(self, comparison: Comparison) -> bool:
         return bool(self._common(comparison.first, comparison.second))
@@ -217,17 +202,15 @@ class _Compare:
         centre = mean(self.found[first][s] - self.found[second][s] for s in seeds)
         return centre, self.around(centre, len(seeds), 2)
 
-    def around(self, centre: float, n_seeds: int, n_means: int) -> tuple[float, float] | None:
-        """The 95 % interval of a mean over seeds, or of a difference of two."""
-        if self.scatter is None or n_seeds < 2:
-            return None
-        from scipy.special import stdtrit
-
-        reach = float(stdtrit(self.freedom, 0.975)) * self.scatter * sqrt(n_means / n_seeds)
-        return centre - reach, centre + reach
+    def around(
+        self, centre: float, n_seeds: int, n_means: int, n_intervals: int = 1
+    ) -> tuple[float, float] | None:
+        return self.scatter.around(centre, n_seeds, n_means, n_intervals) if self.scatter else None
 
     def decide(self, comparison: Comparison) -> Decided:
-        centre, interval = self.difference(comparison.first, comparison.second)
+        centre, _ = self.difference(comparison.first, comparison.second)
+        n_seeds = len(self._common(comparison.first, comparison.second))
+        interval = self.around(centre, n_seeds, 2, N_COMPARISONS)
         decision = Decision.UNDECIDED if interval is None else _decide(comparison.relation, *interval)
         return Decided(comparison, centre, interval, decision)
 

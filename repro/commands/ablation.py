@@ -19,6 +19,7 @@ from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
     from repro.analysis.ablation import Outcome
+    from repro.analysis.seeds import Scatter
     from repro.commands.training_progress import TrainingProgress
     from repro.training.ablation import Ablation
 
@@ -122,7 +123,7 @@ def _write(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
     write_atomically(out / "ablation.md", "\n".join(parts).encode())
 
 
-def _head(planned: Ablation, outcomes: list[Outcome], scatter: float | None) -> str:
+def _head(planned: Ablation, outcomes: list[Outcome], scatter: Scatter | None) -> str:
     from repro.evaluation.environment import describe_environment
 
     plan, how = planned.recipe.schedule, planned.recipe.optimisation
@@ -131,8 +132,8 @@ def _head(planned: Ablation, outcomes: list[Outcome], scatter: float | None) -> 
     versions = describe_environment()
     hours = sum(outcome.seconds for outcome in outcomes) / 3600
     told = (
-        f"one training of a row lies {100 * scatter:.2f} points from another (standard deviation, the seeds' "
-        "common share taken off), taken to be the same in all rows that learn"
+        f"one training of a row lies {100 * scatter.deviation:.2f} points from another (standard "
+        "deviation, the seeds' common share taken off), taken to be the same in all rows that learn"
         if scatter is not None
         else "one seed alone says nothing of scatter: no interval, and nothing is decided"
     )
@@ -153,4 +154,7 @@ def _head(planned: Ablation, outcomes: list[Outcome], scatter: float | None) -> 
         f"- {told}\n"
         f"- hybrids with attention have layer norm, by Table 6; its other learning rate and batch are not "
         "followed\n"
+        "- the row without residual keeps the layer scale, as Table 5 counts its parameters: what passes "
+        "a block is scaled by it from the start, so that this row cannot but collapse\n"
+        "- so few updates let layer scales grow little, and token mixers matter less than after 300 epochs\n"
     )

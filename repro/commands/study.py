@@ -15,6 +15,7 @@ from repro.commands.ablation import ablation
 from repro.commands.door import RunsOption, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.show import FormatWithJson
+from repro.commands.size_in_context import size_in_context
 from repro.commands.studied import Studied, study_runs, study_tables
 from repro.exceptions import StorageError, UsageError
 from repro.results.runs import runs_folder
@@ -135,3 +136,4 @@ def _next(studied: Studied, where: str) -> str:
 
 study.command("shape-size")(shape_size)
 study.command("ablation")(ablation)
+study.command("size-in-context")(size_in_context)

@@ -44,11 +44,12 @@ def test_scatter_is_the_residual_of_a_two_way_analysis_of_variance() -> None:
     table = np.array([[o.accuracy for o in found if o.row == row] for row in LEARNING])  # (rows, seeds)
     left = table - table.mean(1, keepdims=True) - table.mean(0, keepdims=True) + table.mean()
     freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
-    assert study.degrees_of_freedom == freedom
-    assert study.scatter == pytest.approx(np.sqrt((left**2).sum() / freedom))
+    assert study.scatter
+    assert study.scatter.freedom == freedom
+    assert study.scatter.deviation == pytest.approx(np.sqrt((left**2).sum() / freedom))
     difference, interval = study.differences["layer norm"]
     assert difference == pytest.approx((table[3] - table[0]).mean())
-    reach = stats.t.ppf(0.975, freedom) * study.scatter * np.sqrt(2 / 4)
+    reach = stats.t.ppf(0.975, freedom) * study.scatter.deviation * np.sqrt(2 / 4)
     assert interval == pytest.approx((difference - reach, difference + reach))
 
 

@@ -82,7 +82,7 @@ def test_a_setting_takes_the_place_of_a_value() -> None:
 def test_a_description_says_everything() -> None:
     described = describe(find_recipe("small"))
     assert described["network"]["dims"] == (32, 64, 128, 192)
-    assert described["optimisation"]["batch_size"] == 128
+    assert described["optimisation"]["batch_size"] == 64
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_description_says_everything() -> None:
         ("schedule.warmup_epochs=9999", "warmup_epochs is 9999; needs fewer than the epochs"),
         ("schedule.schedule=cosin", "schedule.schedule is 'cosin'; there are cosine, step"),
         ("optimisation.precision=fp8", "'fp8'; there are fp32, bf16"),
-        ("optimisation.accumulate=3", "a batch of 128 has no 3 equal parts"),
+        ("optimisation.accumulate=3", "a batch of 64 has no 3 equal parts"),
         ("augmentation.flip=2", "augmentation.flip is 2; needs 0 to 1"),
         ("augmentation=3", "augmentation is no table"),
         ("optimisation.betas=[0.9]", "betas"),

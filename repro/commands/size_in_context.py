@@ -1,0 +1,154 @@
+"""`repro study size-in-context`: the remedy of slide 15, on scenes where only the surroundings tell sizes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.commands.train import (
+    SettingsOption,
+    TrainingDeviceOption,
+    TrainingThreadsOption,
+    TrainingWorkersOption,
+)
+from repro.results.runs import runs_folder
+
+if TYPE_CHECKING:
+    from repro.analysis.size_in_context import Answered
+    from repro.training.size_in_context import SizeStudy
+    from repro.training.train import Training
+
+
+def size_in_context(
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 10,
+    images: Annotated[int, typer.Option(min=64, help="Scenes to train on.")] = 6000,
+    held_out: Annotated[int, typer.Option(min=30, help="Scenes of each split that is held out.")] = 1500,
+    recipe: Annotated[str, typer.Option(help="Its name, or FILE.toml.")] = "size-in-context",
+    settings: SettingsOption = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Write the report there.")] = Path("reports"),
+    device: TrainingDeviceOption = "auto",
+    threads: TrainingThreadsOption = None,
+    workers: TrainingWorkersOption = None,
+    runs: RunsOption = None,
+) -> None:
+    """Train models to judge sizes that only the surroundings tell.
+
+    Scenes are generated: objects alike in shape, texture and look, whose class is their size in metres.
+    Networks with pooling, identity, attention and hybrid stages learn it; then they are asked about sizes and
+    scenes that were held out, and probed. After a stop the same command goes on. Writes size-in-context.md.
+
+    Example: repro study size-in-context --seeds 3
+    """
+    from repro.training.recipe import find_recipe, with_schedule
+
+    chosen = find_recipe(recipe, settings or [])
+    warmup = min(chosen.schedule.warmup_epochs, epochs // 3)
+    budgeted = with_schedule(chosen, epochs=epochs, warmup_epochs=warmup, evaluate_every=epochs)
+    from repro.commands.training_progress import TrainingProgress
+    from repro.evaluation.environment import default_workers, set_numerics
+    from repro.training.size_in_context import SizeStudy
+    from repro.training.train import train
+
+    numerics = set_numerics(device, None, threads)
+    planned = SizeStudy(
+        recipe=budgeted,
+        n_train=images,
+        n_held_out=held_out,
+        seeds=seeds,
+        device=numerics.device,
+        workers=default_workers(numerics.device) if workers is None else workers,
+    )
+    folder = runs_folder(runs) / "size-in-context"
+    answered: list[Answered] = []
+    seconds = 0.0
+    with TrainingProgress() as progress:
+        try:
+            for model, training in planned.trainings(folder):
+                progress.about = f"{model}, seed {training.seed}: "
+                record = train(training, folder / training.name, progress)
+                answered += _ask(planned, model, training, folder / training.name)
+                seconds += float(record["seconds"])
+                _write(planned, answered, seconds, out)
+        except KeyboardInterrupt:
+            tell("stopped by user; whole epochs are kept; the same command resumes")
+            raise typer.Exit(INTERRUPTED) from None
+    _show(answered, out)
+    tell(f"next: the same command with --seeds {seeds + 1}, for narrower intervals")
+
+
+def _ask(planned: SizeStudy, model: str, training: Training, folder: Path) -> list[Answered]:
+    """What the trained model answers, kept beside its weights."""
+    from repro.analysis.size_in_context import Answered
+    from repro.explain.doses import VERSION
+    from repro.explain.small_models import count_right
+    from repro.results.atomic import write_atomically
+    from repro.training.size_in_context import SmallModel
+
+    path = folder / f"answers-{planned.n_held_out}-{VERSION}.json"
+    if not path.is_file():
+        small = SmallModel(training.recipe, folder / "model.safetensors", planned.device)
+        counts = dict(count_right(small, planned.n_held_out))
+        write_atomically(path, json.dumps(counts, indent=1).encode())
+    counts = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        Answered(model, training.seed, condition, n_right, planned.n_held_out)
+        for condition, n_right in counts.items()
+    ]
+
+
+def _show(answered: list[Answered], out: Path) -> None:
+    from repro.analysis.size_in_context import study_sizes
+    from repro.reporting.size_in_context import answers_table, compared_table
+    from repro.reporting.table import print_table
+
+    result = study_sizes(answered)
+    print_table(answers_table(result))
+    print_table(compared_table(result))
+    typer.echo(out / "size-in-context.md")
+
+
+def _write(planned: SizeStudy, answered: list[Answered], seconds: float, out: Path) -> None:
+    from repro.analysis.size_in_context import study_sizes
+    from repro.reporting.size_in_context import answers_csv, answers_table, compared_table
+    from repro.reporting.table import to_markdown
+    from repro.results.atomic import write_atomically
+
+    result = study_sizes(answered)
+    write_atomically(out / "size-in-context.csv", answers_csv(answered))
+    parts = [
+        _head(planned, answered, seconds),
+        to_markdown(compared_table(result)),
+        to_markdown(answers_table(result)),
+    ]
+    write_atomically(out / "size-in-context.md", "\n".join(parts).encode())
+
+
+def _head(planned: SizeStudy, answered: list[Answered], seconds: float) -> str:
+    from repro.evaluation.environment import describe_environment
+    from repro.training.size_in_context import MODELS
+
+    versions, schedule = describe_environment(), planned.recipe.schedule
+    n_trained = len({(one.model, one.seed) for one in answered})
+    return (
+        "# Size in context\n\n"
+        "Written by `repro study size-in-context`; do not edit. Raw counts: size-in-context.csv.\n\n"
+        "Slide 15 proposes to let a model judge size from the surroundings. Scenes are generated here in "
+        "which nothing else tells it: a box on the ground, its class its size in metres, drawn so that "
+        "shape, texture, place and how large it looks are alike for all classes. Tiles and posts of one known "
+        "size, and the horizon, tell the rest.\n\n"
+        f"- {planned.n_train:,} scenes trained on for {schedule.epochs} epochs, {planned.n_held_out:,} of "
+        "each split asked\n"
+        f"- {n_trained} of {planned.seeds * len(MODELS)} trainings ({len(MODELS)} models, {planned.seeds} "
+        f"seeds) done, {seconds / 3600:.1f} hours of training on {planned.device}, python "
+        f"{versions['python']}, torch {versions['torch']}, timm {versions['timm']}\n"
+        "- patch embeddings overlap and reach far on their own: with identity for mixers, a token of the "
+        "last stage sees 63 pixels of 64, so that the networks differ in how they mix, not in whether they "
+        "see\n"
+        "- the surroundings alone tell something of the class, since large objects that look small are seen "
+        "from high up; how much, their row says\n"
+    )

@@ -1,0 +1,48 @@
+"""Orders of models over seeds, by planted differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from repro.analysis.size_in_context import Answered, Order, study_sizes
+from repro.exceptions import InvalidRun
+
+
+def answered(accuracies: dict[str, float], n_seeds: int, condition: str = "test") -> list[Answered]:
+    random = np.random.default_rng(0)
+    return [
+        Answered(model, seed, condition, round(1000 * (accuracy + random.normal(0, 0.005))), 1000)
+        for seed in range(n_seeds)
+        for model, accuracy in accuracies.items()
+    ]
+
+
+def test_planted_differences_are_found() -> None:
+    result = study_sizes(answered({"pooling": 0.6, "identity": 0.5, "attention": 0.6}, 5))
+    orders = {(one.first, one.second): one.order for one in result.compared}
+    assert orders == {
+        ("pooling", "identity"): Order.MORE,
+        ("pooling", "attention"): Order.UNDECIDED,
+        ("identity", "attention"): Order.LESS,
+    }
+    cell = result.cells["test"]["pooling"]
+    assert cell.interval
+    assert cell.interval[0] < 0.6 < cell.interval[1]
+
+
+def test_controls_and_probes_are_shown_and_not_compared() -> None:
+    result = study_sizes(answered({"pooling": 0.3, "identity": 0.9}, 2, "object alone"))
+    assert result.cells["object alone"].keys() == {"pooling", "identity"}
+    assert not result.compared
+
+
+def test_one_seed_decides_nothing() -> None:
+    result = study_sizes(answered({"pooling": 0.3, "identity": 0.9}, 1))
+    assert [one.order for one in result.compared] == [Order.UNDECIDED]
+    assert result.cells["test"]["pooling"].interval is None
+
+
+def test_nothing_trained_is_refused() -> None:
+    with pytest.raises(InvalidRun, match="nothing was trained"):
+        study_sizes([])

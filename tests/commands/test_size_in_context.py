@@ -1,0 +1,37 @@
+"""`repro study size-in-context`: trains, asks, probes, and goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from typer.testing import CliRunner, Result
+
+from repro.commands import app
+from repro.explain.doses import DOSES
+
+SMALL = ["network.depth=6", "network.dims=[32, 32, 32, 32]"]
+
+
+def study(folder: Path, *arguments: str) -> Result:
+    budget = ["--epochs", "1", "--images", "64", "--held-out", "30", "--threads", "1", "--workers", "0"]
+    settings = [part for setting in SMALL for part in ("--set", setting)]
+    where = ["--out", str(folder / "reports"), "--runs", str(folder / "runs")]
+    return CliRunner().invoke(app, ["study", "size-in-context", *budget, *settings, *where, *arguments])
+
+
+def test_models_are_trained_asked_and_probed(tmp_path: Path) -> None:
+    first = study(tmp_path, "--seeds", "1")
+    assert first.exit_code == 0, first.stderr
+    assert "hybrid, seed 0: epoch 1 of 1" in first.stderr
+    again = study(tmp_path, "--seeds", "1")
+    assert "epoch 1 of 1" not in again.stderr
+    assert again.stdout == first.stdout
+    rows = list(csv.DictReader((tmp_path / "reports" / "size-in-context.csv").read_text().splitlines()))
+    assert {row["model"] for row in rows} == {"pooling", "identity", "attention", "hybrid"}
+    assert len({row["condition"] for row in rows}) == 5 + len(DOSES["size"]) + len(DOSES["context"])
+    assert all(0 <= int(row["n_right"]) <= int(row["n"]) == 30 for row in rows)
+    report = (tmp_path / "reports" / "size-in-context.md").read_text()
+    assert "4 of 4 trainings (4 models, 1 seeds) done" in report
+    assert "not decided at this scale" in report
+    assert "surroundings greyed 1" in report

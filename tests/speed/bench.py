@@ -53,12 +53,12 @@ class Set:
 
 
 SETS: Mapping[str, Set] = {
-    "lite": Set(LITE, 1000, ("fp32, tuned", "exact-fast", "exact-fast, crops kept")),
-    "talk": Set(TALK, 200, ("fp32", "fp32, tuned", "bf16")),
-    "poolformer_s24": Set(TALK[:1], 200, ("fp32, tuned", "bf16")),
-    "deit_small": Set(TALK[1:2], 200, ("fp32, tuned",)),
-    "resmlp_24": Set(TALK[2:3], 200, ("fp32, tuned",)),
-    "resnet34": Set(TALK[3:], 200, ("fp32, tuned",)),
+    "lite": Set(LITE, 1000, ("exact-fast", "exact-fast, crops kept")),
+    "talk": Set(TALK, 150, ("fp32, tuned", "bf16")),
+    "poolformer_s24": Set(TALK[:1], 150, ("fp32, tuned",)),
+    "deit_small": Set(TALK[1:2], 150, ("fp32, tuned",)),
+    "resmlp_24": Set(TALK[2:3], 150, ("fp32, tuned",)),
+    "resnet34": Set(TALK[3:], 150, ("fp32, tuned",)),
 }
 
 REPORT = CHECKOUT / "reports"

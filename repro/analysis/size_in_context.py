@@ -11,7 +11,10 @@ from statistics import mean
 from repro.analysis.seeds import Scatter, pooled_scatter
 from repro.exceptions import InvalidRun
 
-QUESTIONS = ("test", "sizes", "scenes")
+ADDED = "test less surroundings alone"
+"""What it brings to see the object in its surroundings: that share is surely judged from both."""
+
+QUESTIONS = ("test", "sizes", "scenes", ADDED)
 """The conditions under which models are compared; the others are controls and probes."""
 
 
@@ -81,6 +84,8 @@ def study_sizes(answered: Sequence[Answered]) -> SizeStudyResult:
     found: dict[str, dict[str, dict[int, float]]] = {}
     for one in answered:
         found.setdefault(one.condition, {}).setdefault(one.model, {})[one.seed] = one.accuracy
+    if added := _added(found):
+        found = {ADDED: added, **found}
     scatters = {condition: pooled_scatter(by_model) for condition, by_model in found.items()}
     cells = {
         condition: {
@@ -95,6 +100,16 @@ def study_sizes(answered: Sequence[Answered]) -> SizeStudyResult:
         for condition, first, second in pairs
     )
     return SizeStudyResult(cells, compared)
+
+
+def _added(found: Mapping[str, Mapping[str, Mapping[int, float]]]) -> dict[str, dict[int, float]]:
+    """By model and seed."""
+    whole, part = found.get("test", {}), found.get("surroundings alone", {})
+    return {
+        model: {seed: value - part[model][seed] for seed, value in by_seed.items() if seed in part[model]}
+        for model, by_seed in whole.items()
+        if model in part
+    }
 
 
 def _cell(accuracies: Sequence[float], scatter: Scatter | None) -> Cell:

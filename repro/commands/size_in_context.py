@@ -87,7 +87,8 @@ def _ask(planned: SizeStudy, model: str, training: Training, folder: Path) -> li
     from repro.explain.doses import VERSION as DOSES_VERSION
     from repro.explain.small_models import count_right
     from repro.results.atomic import write_atomically
-    from repro.training.size_in_context import VERSION, SmallModel
+    from repro.training.size_in_context import SmallModel
+    from repro.training.size_scenes import VERSION
 
     path = folder / f"answers-{VERSION}-{DOSES_VERSION}-{planned.n_held_out}.json"
     if not path.is_file():

@@ -131,12 +131,14 @@ def _head(planned: Ablation, outcomes: list[Outcome], scatter: Scatter | None) -
     network = planned.recipe.network
     versions = describe_environment()
     hours = sum(outcome.seconds for outcome in outcomes) / 3600
-    told = (
-        f"one training of a row lies {100 * scatter.deviation:.2f} points from another (standard "
-        "deviation, the seeds' common share taken off), taken to be the same in all rows that learn"
-        if scatter is not None
-        else "one seed alone says nothing of scatter: no interval, and nothing is decided"
-    )
+    if scatter:
+        low, high = (100 * end(scatter.deviations.values()) for end in (min, max))
+        told = (
+            f"one training of a row lies {low:.2f} to {high:.2f} points from another (standard deviation by "
+            "row, the seeds' common share taken off, moderated after Smyth 2004)"
+        )
+    else:
+        told = "fewer than three seeds do not say how far rows scatter: no interval, and nothing is decided"
     return (
         "# The ablation study, small\n\n"
         "Written by `repro study ablation`; do not edit. The raw counts are in ablation.csv.\n\n"

@@ -38,6 +38,8 @@ VERBS = [command.name for command in app.registered_commands]
         ["eval", "--help"],
         ["claims", "--runs", "nowhere"],
         ["app", "--help"],
+        ["study", "ablation", "--help"],
+        ["train", "--help"],
     ],
     ids=" ".join,
 )
@@ -80,6 +82,13 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
     result = CliRunner().invoke(app, [verb, "--help"])
     assert result.exit_code == 0
     assert re.search(rf"Example: repro {verb}\b", " ".join(result.stdout.split())), result.stdout
+
+
+@pytest.mark.parametrize("question", ["shape-size", "ablation", "size-in-context"])
+def test_every_study_has_help_with_an_example(question: str) -> None:
+    result = CliRunner().invoke(app, ["study", question, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: repro study {question}" in " ".join(result.stdout.split())
 
 
 def test_the_rooms_below_the_evaluation_know_no_torch() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import mean
 
-from repro.analysis.seeds import Scatter, pooled_scatter
+from repro.analysis.seeds import FEWEST_SEEDS, Scatter, estimate_scatter
 from repro.exceptions import InvalidRun
 
 BASELINE = "baseline"
@@ -112,7 +112,7 @@ N_COMPARISONS = sum(len(claim.comparisons) for claim in CLAIMS)
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """A row's mean accuracy over `seeds`; the interval is None where one seed alone was trained."""
+    """A row's mean accuracy over `seeds`; no interval with too few seeds, or where it collapsed."""
 
     row: str
     accuracy: float
@@ -138,7 +138,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class AblationStudy:
-    """`scatter` is how far one training of a row lies from another's; None, where one seed cannot say."""
+    """`scatter` is how far one training of a row lies from another's; None with too few seeds."""
 
     rows: tuple[RowResult, ...]
     scatter: Scatter | None
@@ -183,7 +183,7 @@ def study_ablation(outcomes: Sequence[Outcome], chance: float) -> AblationStudy:
 def _scatter_of_learning(found: Mapping[str, Mapping[int, float]], chance: float) -> Scatter | None:
     """That of the rows which learn: a collapsed one has another scatter, or none."""
     most = max(mean(by_seed.values()) for by_seed in found.values())
-    return pooled_scatter({row: by for row, by in found.items() if mean(by.values()) > (chance + most) / 2})
+    return estimate_scatter({row: by for row, by in found.items() if mean(by.values()) > (chance + most) / 2})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +197,29 @@ class _Compare:
     def _common(self, first: str, second: str) -> list[int]:
         return sorted(self.found.get(first, {}).keys() & self.found.get(second, {}).keys())
 
-    def difference(self, first: str, second: str) -> tuple[float, tuple[float, float] | None]:
+    def difference(
+        self, first: str, second: str, n_intervals: int = 1
+    ) -> tuple[float, tuple[float, float] | None]:
         seeds = self._common(first, second)
         centre = mean(self.found[first][s] - self.found[second][s] for s in seeds)
-        return centre, self.around(centre, len(seeds), 2)
+        if self.scatter is None:
+            return centre, None
+        return centre, self.scatter.of_difference(
+            self._as(first), self._as(second), centre, len(seeds), n_intervals
+        )
 
-    def around(
-        self, centre: float, n_seeds: int, n_means: int, n_intervals: int = 1
-    ) -> tuple[float, float] | None:
-        return self.scatter.around(centre, n_seeds, n_means, n_intervals) if self.scatter else None
+    def interval(self, row: str, centre: float) -> tuple[float, float] | None:
+        return self.scatter.of_mean(row, centre, len(self.found[row])) if self.scatter else None
+
+    def _as(self, row: str) -> str:
+        """The row whose scatter is taken: a collapsed one is given that of the row which scatters most."""
+        assert self.scatter
+        if row in self.scatter.deviations or len(self.found[row]) < FEWEST_SEEDS:
+            return row
+        return max(self.scatter.deviations, key=self.scatter.deviations.__getitem__)
 
     def decide(self, comparison: Comparison) -> Decided:
-        centre, _ = self.difference(comparison.first, comparison.second)
-        n_seeds = len(self._common(comparison.first, comparison.second))
-        interval = self.around(centre, n_seeds, 2, N_COMPARISONS)
+        centre, interval = self.difference(comparison.first, comparison.second, N_COMPARISONS)
         decision = Decision.UNDECIDED if interval is None else _decide(comparison.relation, *interval)
         return Decided(comparison, centre, interval, decision)
 
@@ -232,7 +241,7 @@ def _row_result(row: str, outcomes: Sequence[Outcome], compare: _Compare) -> Row
     return RowResult(
         row=row,
         accuracy=centre,
-        interval=compare.around(centre, len(own), 1),
+        interval=compare.interval(row, centre),
         seeds=tuple(sorted(outcome.seed for outcome in own)),
         params=own[0].params,
         n_diverged=sum(outcome.diverged for outcome in own),

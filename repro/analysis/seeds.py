@@ -1,53 +1,98 @@
-"""What a few trainings of each of several kinds say, seed by seed: scatter, and intervals of means.
+"""What a few trainings of each of several kinds say, seed by seed: scatter, and intervals of differences.
 
-A few seeds say little of one kind's own scatter: it is taken to be the same in all kinds, and estimated from
-what is left of their accuracies once each kind's and each seed's mean are taken off.
+Trainings with one seed have the same images in the same order, so that kinds are compared seed by seed.
+Three seeds say little of how far a kind scatters, and kinds scatter differently: each one's variance is drawn
+towards that of all, as far as they agree (the moderated t of Smyth, Statistical Applications in Genetics and
+Molecular Biology 3, 2004).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from statistics import mean
 
 BySeed = Mapping[int, float]
 
+FEWEST_SEEDS = 3
+"""With fewer nothing is decided: how differently kinds scatter cannot be seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """Standard deviation of one training, and the degrees of freedom that it was estimated with."""
+    """By kind the standard deviation of one training, seeds' common share taken off, and what it rests on.
 
-    deviation: float
-    freedom: int
+    `freedom` are the degrees of freedom of each, its own and those borrowed from the others.
+    """
 
-    def around(
-        self, centre: float, n_seeds: int, n_means: int, n_intervals: int = 1
-    ) -> tuple[float, float] | None:
-        """The interval of a mean over seeds, or of a difference of two; 95 % for `n_intervals` together."""
-        if n_seeds < 2:
+    deviations: Mapping[str, float]
+    freedom: float
+
+    def of_mean(self, kind: str, centre: float, n_seeds: int) -> tuple[float, float] | None:
+        """The 95 % interval of a kind's mean; None for a kind that was not trained with all seeds."""
+        if kind not in self.deviations:
             return None
-        from scipy.special import stdtrit
+        return self._around(centre, self.deviations[kind] / sqrt(n_seeds), 1)
 
-        quantile = float(stdtrit(self.freedom, 1 - 0.025 / n_intervals))
-        reach = quantile * self.deviation * sqrt(n_means / n_seeds)
-        return centre - reach, centre + reach
+    def of_difference(
+        self, first: str, second: str, centre: float, n_seeds: int, n_intervals: int = 1
+    ) -> tuple[float, float] | None:
+        """The interval of a difference of two means; 95 % for `n_intervals` together (Bonferroni)."""
+        if not {first, second} <= self.deviations.keys():
+            return None
+        variance = self.deviations[first] ** 2 + self.deviations[second] ** 2
+        return self._around(centre, sqrt(variance / n_seeds), n_intervals)
+
+    def _around(self, centre: float, error: float, n_intervals: int) -> tuple[float, float]:
+        from scipy.special import ndtri, stdtrit
+
+        level = 1 - 0.025 / n_intervals
+        quantile = float(ndtri(level) if self.freedom == inf else stdtrit(self.freedom, level))
+        return centre - quantile * error, centre + quantile * error
 
 
-def pooled_scatter(found: Mapping[str, BySeed]) -> Scatter | None:
-    """The scatter within kinds that have all seeds; None without two of them, or without a second seed."""
+def estimate_scatter(found: Mapping[str, BySeed]) -> Scatter | None:
+    """The scatter of those kinds that have all seeds; None with fewer than three kinds or seeds."""
     most = max((len(by_seed) for by_seed in found.values()), default=0)
-    whole = [by_seed for by_seed in found.values() if len(by_seed) == most]
-    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in whole))) if whole else []
-    if len(whole) < 2 or len(seeds) < 2:
+    whole = {kind: by_seed for kind, by_seed in found.items() if len(by_seed) == most}
+    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in whole.values()))) if whole else []
+    if len(seeds) < FEWEST_SEEDS or len(whole) < 3:
         return None
-    means = [mean(by_seed[s] for s in seeds) for by_seed in whole]
-    seed_means = {s: mean(by_seed[s] for by_seed in whole) for s in seeds}
-    grand = mean(means)
-    left = [
-        by_seed[s] - own - seed_means[s] + grand
-        for by_seed, own in zip(whole, means, strict=True)
-        for s in seeds
+    shared = {s: mean(by_seed[s] for by_seed in whole.values()) for s in seeds}
+    n_kinds, own_freedom = len(whole), len(seeds) - 1
+    variances = []
+    for by_seed in whole.values():
+        left = [by_seed[s] - shared[s] for s in seeds]
+        centre = mean(left)
+        # The shared part was estimated with this kind in it, which takes a share of its scatter away.
+        own = sum((one - centre) ** 2 for one in left) / own_freedom / (1 - 1 / n_kinds)
+        variances.append(own)
+    prior, prior_freedom = _prior(variances, own_freedom)
+    total = prior_freedom + own_freedom
+    moderated = [
+        prior if prior_freedom == inf else (prior_freedom * prior + own_freedom * own) / total
+        for own in variances
     ]
-    freedom = (len(whole) - 1) * (len(seeds) - 1)
-    return Scatter(sqrt(sum(one**2 for one in left) / freedom), freedom)
+    return Scatter(dict(zip(whole, map(sqrt, moderated), strict=True)), total)
+
+
+def _prior(variances: Sequence[float], freedom: int) -> tuple[float, float]:
+    """The variance that kinds share, and the degrees of freedom it is worth, by moments of the logarithms."""
+    import numpy as np
+    from scipy.special import digamma, polygamma
+
+    logarithms = np.log(np.maximum(variances, 1e-12))
+    left = logarithms - digamma(freedom / 2) + np.log(freedom / 2)
+    excess = float(left.var(ddof=1) - polygamma(1, freedom / 2))
+    if excess <= 0:  # no more different than chance makes them
+        return float(np.exp(left.mean())), inf
+    half = _inverse_trigamma(excess)
+    return float(np.exp(left.mean() + digamma(half) - np.log(half))), 2 * half
+
+
+def _inverse_trigamma(value: float) -> float:
+    from scipy.optimize import brentq
+    from scipy.special import polygamma
+
+    return float(brentq(lambda x: float(polygamma(1, x)) - value, 1e-4, 1e6))

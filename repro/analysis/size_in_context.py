@@ -8,10 +8,13 @@ from enum import StrEnum
 from itertools import combinations
 from statistics import mean
 
-from repro.analysis.seeds import Scatter, pooled_scatter
+from repro.analysis.seeds import Scatter, estimate_scatter
 from repro.exceptions import InvalidRun
 
-QUESTIONS = ("test", "sizes", "scenes")
+ADDED = "test less surroundings alone"
+"""What it brings to see the object in its surroundings: that share is surely judged from both."""
+
+QUESTIONS = ("test", "sizes", "scenes", ADDED)
 """The conditions under which models are compared; the others are controls and probes."""
 
 
@@ -38,7 +41,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The mean over seeds; the interval is None where one seed was trained."""
+    """The mean over seeds; the interval is None with fewer than three seeds."""
 
     accuracy: float
     interval: tuple[float, float] | None
@@ -81,10 +84,13 @@ def study_sizes(answered: Sequence[Answered]) -> SizeStudyResult:
     found: dict[str, dict[str, dict[int, float]]] = {}
     for one in answered:
         found.setdefault(one.condition, {}).setdefault(one.model, {})[one.seed] = one.accuracy
-    scatters = {condition: pooled_scatter(by_model) for condition, by_model in found.items()}
+    if added := _added(found):
+        found = {ADDED: added, **found}
+    scatters = {condition: estimate_scatter(by_model) for condition, by_model in found.items()}
     cells = {
         condition: {
-            model: _cell(list(by_seed.values()), scatters[condition]) for model, by_seed in by_model.items()
+            model: _cell(model, list(by_seed.values()), scatters[condition])
+            for model, by_seed in by_model.items()
         }
         for condition, by_model in found.items()
     }
@@ -97,9 +103,19 @@ def study_sizes(answered: Sequence[Answered]) -> SizeStudyResult:
     return SizeStudyResult(cells, compared)
 
 
-def _cell(accuracies: Sequence[float], scatter: Scatter | None) -> Cell:
+def _added(found: Mapping[str, Mapping[str, Mapping[int, float]]]) -> dict[str, dict[int, float]]:
+    """By model and seed."""
+    whole, part = found.get("test", {}), found.get("surroundings alone", {})
+    return {
+        model: {seed: value - part[model][seed] for seed, value in by_seed.items() if seed in part[model]}
+        for model, by_seed in whole.items()
+        if model in part
+    }
+
+
+def _cell(model: str, accuracies: Sequence[float], scatter: Scatter | None) -> Cell:
     centre, n = mean(accuracies), len(accuracies)
-    return Cell(centre, scatter.around(centre, n, 1) if scatter else None, n)
+    return Cell(centre, scatter.of_mean(model, centre, n) if scatter else None, n)
 
 
 def _compare(
@@ -112,5 +128,5 @@ def _compare(
 ) -> Compared:
     seeds = found[first].keys() & found[second].keys()
     centre = mean(found[first][s] - found[second][s] for s in seeds) if seeds else 0.0
-    interval = scatter.around(centre, len(seeds), 2, n_intervals) if scatter else None
+    interval = scatter.of_difference(first, second, centre, len(seeds), n_intervals) if scatter else None
     return Compared(condition, first, second, centre, interval)

@@ -125,21 +125,24 @@ def _write(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
 
 def _head(planned: Ablation, outcomes: list[Outcome], scatter: Scatter | None) -> str:
     from repro.evaluation.environment import describe_environment
+    from repro.reporting.ablation import WRITTEN_BY
 
     plan, how = planned.recipe.schedule, planned.recipe.optimisation
     n_images = plan.images_per_epoch or len(planned.images)
     network = planned.recipe.network
     versions = describe_environment()
     hours = sum(outcome.seconds for outcome in outcomes) / 3600
-    told = (
-        f"one training of a row lies {100 * scatter.deviation:.2f} points from another (standard "
-        "deviation, the seeds' common share taken off), taken to be the same in all rows that learn"
-        if scatter is not None
-        else "one seed alone says nothing of scatter: no interval, and nothing is decided"
-    )
+    if scatter:
+        low, high = (100 * end(scatter.deviations.values()) for end in (min, max))
+        told = (
+            f"one training of a row lies {low:.2f} to {high:.2f} points from another (standard deviation by "
+            "row, the seeds' common share taken off, moderated after Smyth 2004)"
+        )
+    else:
+        told = "fewer than three seeds do not say how far rows scatter: no interval, and nothing is decided"
     return (
         "# The ablation study, small\n\n"
-        "Written by `repro study ablation`; do not edit. The raw counts are in ablation.csv.\n\n"
+        f"{WRITTEN_BY} The raw counts are in ablation.csv.\n\n"
         f"Rows of Table 5 of *MetaFormer Is Actually What You Need for Vision*, trained from scratch on "
         f"{network.n_classes} classes at {network.size_px} px (tokens a side: "
         f"{', '.join(map(str, network.sides))}) and evaluated on {len(planned.held_out):,} images held out. "

@@ -84,12 +84,13 @@ def size_in_context(
 def _ask(planned: SizeStudy, model: str, training: Training, folder: Path) -> list[Answered]:
     """What the trained model answers, kept beside its weights."""
     from repro.analysis.size_in_context import Answered
-    from repro.explain.doses import VERSION
+    from repro.explain.doses import VERSION as DOSES_VERSION
     from repro.explain.small_models import count_right
     from repro.results.atomic import write_atomically
     from repro.training.size_in_context import SmallModel
+    from repro.training.size_scenes import VERSION
 
-    path = folder / f"answers-{planned.n_held_out}-{VERSION}.json"
+    path = folder / f"answers-{VERSION}-{DOSES_VERSION}-{planned.n_held_out}.json"
     if not path.is_file():
         small = SmallModel(training.recipe, folder / "model.safetensors", planned.device)
         counts = dict(count_right(small, planned.n_held_out))
@@ -149,6 +150,6 @@ def _head(planned: SizeStudy, answered: list[Answered], seconds: float) -> str:
         "- patch embeddings overlap and reach far on their own: with identity for mixers, a token of the "
         "last stage sees 63 pixels of 64, so that the networks differ in how they mix, not in whether they "
         "see\n"
-        "- the surroundings alone tell something of the class, since large objects that look small are seen "
-        "from high up; how much, their row says\n"
+        "- the surroundings alone tell something of the class too, since the horizon lies where it must for "
+        "the object; what the object adds to them stands in the first row\n"
     )

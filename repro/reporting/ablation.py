@@ -10,6 +10,8 @@ from repro.analysis.ablation import ALIKE, BASELINE, AblationStudy, Outcome
 from repro.reporting.picture import STYLE
 from repro.reporting.table import Column, Group, Table
 
+WRITTEN_BY = "Written by `repro study ablation`; do not edit."
+
 Interval = tuple[float, float] | None
 
 
@@ -128,7 +130,7 @@ def draw_ablation(study: AblationStudy, printed: Mapping[str, float]) -> bytes:
         axes.set_xlabel("Top-1 less the baseline's, in points (linear between -5 and 5)")
         axes.legend(loc="lower left")
         data = BytesIO()
-        figure.savefig(data, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(data, format="png", dpi=150, metadata={"Software": WRITTEN_BY})
     return data.getvalue()
 
 

@@ -26,7 +26,7 @@ def answers_table(result: SizeStudyResult) -> Table:
         notes=(
             "test: new scenes; sizes: sizes in metres that training left out; scenes: colours that it left "
             "out; object alone: no surroundings, at chance by construction (33.3); surroundings alone: no "
-            "object.",
+            "object. Surroundings of another: 1 and 2 are of other classes, 3 of the same.",
         ),
     )
 

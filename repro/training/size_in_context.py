@@ -15,7 +15,7 @@ from repro.evaluation.preprocess import normalise
 from repro.metaformer import MetaFormer
 from repro.specs import Protocol
 from repro.training.recipe import Recipe
-from repro.training.size_scenes import Pixels, SizeScene, Split, draw_scene, render, write_scenes
+from repro.training.size_scenes import VERSION, Pixels, SizeScene, Split, draw_scene, render, write_scenes
 from repro.training.train import Training
 
 MODELS: dict[str, str | tuple[str, ...]] = {
@@ -50,7 +50,7 @@ class SizeStudy:
                 yield model, Training(recipe, images, held_out, seed, self.device, self.workers)
 
     def _open(self, folder: Path) -> tuple[TrainingImages, TrainingImages]:
-        scenes = folder / f"scenes-{self.n_train}-{self.n_held_out}"
+        scenes = folder / f"scenes-{VERSION}-{self.n_train}-{self.n_held_out}"
         write_scenes(scenes, self.n_train, self.n_held_out)
         return open_training_images(scenes)
 

@@ -24,10 +24,13 @@ from repro.results.atomic import write_atomically
 
 Pixels = NDArray[np.uint8]
 
+VERSION = 1
+"""To be raised when scenes are drawn otherwise: those of another version are not taken up again."""
+
 SIZE_PX = 64
 CLASSES = ("small", "medium", "large")
-RANGES_M = ((0.35, 0.7), (0.7, 1.4), (1.4, 2.8))
-"""By class; each twice as large as the one before."""
+RANGES_M = ((0.65, 0.98), (0.98, 1.47), (1.47, 2.2))
+"""By class; each half as large again as the one before."""
 
 POST_M = 1.7
 TILE_M = 1.0
@@ -82,22 +85,22 @@ class SizeScene:
 def draw_scene(split: Split, index: int, seed: int = 0) -> SizeScene:
     """The scene of that number, always the same; labels take turns.
 
-    How large the object looks and where it stands in the picture are drawn alike for all classes: the eye's
-    height is what follows from them, the horizon and the size in metres.
+    How large the object looks, where it stands in the picture and how high the eye is are drawn alike for all
+    classes; the horizon is what follows from them and the size in metres. It looks 5 to 20 pixels high, a
+    wider range than that of the sizes, so that the horizon without the object tells little.
     """
     random = np.random.default_rng([seed, SPLITS.index(split), index])
     label = index % len(CLASSES)
-    look_px = float(np.exp(random.uniform(np.log(6), np.log(18))))
-    foot_px = float(random.uniform(36, 61))
-    below_px = float(np.exp(random.uniform(np.log(5), np.log(foot_px - 4))))
-    horizon_px = foot_px - below_px
+    look_px = _log_uniform(random, 5, 20)
+    foot_px = float(random.uniform(55, 62))
+    height_m = _log_uniform(random, 0.7, 1.8)
     size_m = _draw_size(random, label, held_out=split == "sizes")
-    height_m = below_px * size_m / look_px
+    horizon_px = foot_px - height_m * look_px / size_m
     grounds, skies = (_OTHER_GROUNDS, _OTHER_SKIES) if split == "scenes" else (_GROUNDS, _SKIES)
     posts = tuple(
         (
             float(random.uniform(2, SIZE_PX - 2)),
-            float(np.exp(random.uniform(np.log(1.5), np.log(12)))) * height_m,
+            _log_uniform(random, 1.5, 12) * height_m,
         )
         for _ in range(4)
     )
@@ -113,6 +116,10 @@ def draw_scene(split: Split, index: int, seed: int = 0) -> SizeScene:
         sky=skies[random.integers(len(skies))],
         texture=int(random.integers(2**31)),
     )
+
+
+def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(random.uniform(np.log(low), np.log(high))))
 
 
 def _draw_size(random: np.random.Generator, label: int, held_out: bool) -> float:

@@ -1,10 +1,9 @@
-"""What an ablation decides: against scipy's analysis of variance, and by planted differences."""
+"""What an ablation decides, by planted differences."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from repro.analysis.ablation import (
     ALIKE,
@@ -38,38 +37,6 @@ def outcomes(accuracies: dict[str, float], n_seeds: int, scatter: float = 0.004)
 LEARNING = {BASELINE: 0.60, "identity mapping": 0.55, "pool 5": 0.60, "layer norm": 0.57, "ReLU": 0.58}
 
 
-def test_scatter_is_the_residual_of_a_two_way_analysis_of_variance() -> None:
-    found = outcomes(LEARNING, 4)
-    study = study_ablation(found, chance=0.1)
-    table = np.array([[o.accuracy for o in found if o.row == row] for row in LEARNING])  # (rows, seeds)
-    left = table - table.mean(1, keepdims=True) - table.mean(0, keepdims=True) + table.mean()
-    freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
-    assert study.scatter
-    assert study.scatter.freedom == freedom
-    assert study.scatter.deviation == pytest.approx(np.sqrt((left**2).sum() / freedom))
-    difference, interval = study.differences["layer norm"]
-    assert difference == pytest.approx((table[3] - table[0]).mean())
-    reach = stats.t.ppf(0.975, freedom) * study.scatter.deviation * np.sqrt(2 / 4)
-    assert interval == pytest.approx((difference - reach, difference + reach))
-
-
-def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
-    random = np.random.default_rng(1)
-    covered = n = 0
-    for _ in range(300):
-        found = [
-            Outcome(row, seed, round(N * (mean + shared + random.normal(0, 0.005))), N, 1, False, 1.0)
-            for seed, shared in enumerate(random.normal(0, 0.02, 3))
-            for row, mean in LEARNING.items()
-        ]
-        study = study_ablation(found, 0.1)
-        for row, (_, interval) in study.differences.items():
-            assert interval
-            covered += interval[0] <= LEARNING[row] - LEARNING[BASELINE] <= interval[1]
-            n += 1
-    assert 0.92 < covered / n < 0.98
-
-
 def decisions(found: list[Outcome]) -> dict[Comparison, Decision]:
     study = study_ablation(found, chance=0.1)
     return {one.comparison: one.decision for _, decided in study.claims for one in decided}
@@ -85,14 +52,15 @@ def test_planted_differences_are_decided() -> None:
 
 
 def test_what_is_too_near_is_not_decided() -> None:
-    found = decisions(outcomes(dict.fromkeys(TABLE5, 0.6), 2, scatter=0.02))
+    found = decisions(outcomes(dict.fromkeys(TABLE5, 0.6), 3, scatter=0.02))
     assert found[Comparison(BASELINE, Relation.ALIKE, "SiLU")] is Decision.UNDECIDED
     undecided = [decision for decision in found.values() if decision is Decision.UNDECIDED]
     assert len(undecided) > len(found) / 2
 
 
-def test_one_seed_decides_nothing() -> None:
-    study = study_ablation(outcomes({**LEARNING, "no norm": 0.1}, 1), chance=0.1)
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_one_or_two_seeds_decide_nothing(n_seeds: int) -> None:
+    study = study_ablation(outcomes({**LEARNING, "no norm": 0.1}, n_seeds), chance=0.1)
     assert study.scatter is None
     assert all(row.interval is None for row in study.rows)
     assert {one.decision for _, decided in study.claims for one in decided} == {Decision.UNDECIDED}

@@ -1,0 +1,91 @@
+"""Scatter over few seeds: unbiased, and intervals that cover where kinds scatter alike or not."""
+
+from __future__ import annotations
+
+from math import inf, sqrt
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from repro.analysis.seeds import _prior, estimate_scatter
+
+KINDS = [f"kind {i}" for i in range(16)]
+
+
+def draw(random: np.random.Generator, deviations: list[float], n_seeds: int) -> dict[str, dict[int, float]]:
+    shared = random.normal(0, 0.05, n_seeds)
+    return {
+        kind: {s: float(shared[s] + random.normal(0, deviation)) for s in range(n_seeds)}
+        for kind, deviation in zip(KINDS, deviations, strict=True)
+    }
+
+
+def coverage(deviations: list[float], n_seeds: int, n_studies: int = 300) -> list[float]:
+    """How often the interval of a difference to the last kind has the truth, 0, by kind."""
+    random = np.random.default_rng(0)
+    covered = np.zeros(len(KINDS) - 1)
+    for _ in range(n_studies):
+        found = draw(random, deviations, n_seeds)
+        scatter = estimate_scatter(found)
+        assert scatter
+        for place, kind in enumerate(KINDS[:-1]):
+            centre = float(np.mean([found[kind][s] - found[KINDS[-1]][s] for s in range(n_seeds)]))
+            interval = scatter.of_difference(kind, KINDS[-1], centre, n_seeds)
+            assert interval
+            covered[place] += interval[0] <= 0 <= interval[1]
+    return list(covered / n_studies)
+
+
+def test_intervals_cover_where_all_scatter_alike() -> None:
+    assert 0.92 < np.mean(coverage([0.01] * 16, 3)) < 0.98
+
+
+def test_intervals_cover_where_some_scatter_more() -> None:
+    """Two kinds scatter three times as far: theirs are wider too, if not wide enough (80 % of them cover)."""
+    found = coverage([0.03, 0.03, *[0.01] * 14], 3)
+    assert np.mean(found[2:]) > 0.93
+    assert np.mean(found[:2]) > 0.75
+
+
+def test_what_all_seeds_share_does_not_count() -> None:
+    random = np.random.default_rng(1)
+    deviations = [
+        value
+        for _ in range(50)
+        if (scatter := estimate_scatter(draw(random, [0.01] * 16, 4)))
+        for value in scatter.deviations.values()
+    ]
+    assert sqrt(np.mean(np.square(deviations))) == pytest.approx(0.01, rel=0.06)
+
+
+def test_the_prior_is_found_again() -> None:
+    """Variances drawn as the theory has them: an inverse chi-square of 6 degrees of freedom around 4."""
+    random = np.random.default_rng(2)
+    truths = 4 * 6 / stats.chi2(6).rvs(4000, random_state=random)
+    seen = truths * stats.chi2(2).rvs(4000, random_state=random) / 2
+    variance, freedom = _prior(list(seen), 2)
+    assert variance == pytest.approx(4, rel=0.1)
+    assert freedom == pytest.approx(6, rel=0.2)
+
+
+def test_equal_variances_are_pooled() -> None:
+    assert _prior([2.0, 2.0, 2.0], 3)[1] == inf
+
+
+def test_too_few_seeds_or_kinds_say_nothing() -> None:
+    random = np.random.default_rng(3)
+    found = draw(random, [0.01] * 16, 3)
+    assert estimate_scatter({kind: {0: by[0], 1: by[1]} for kind, by in found.items()}) is None
+    assert estimate_scatter({kind: found[kind] for kind in KINDS[:2]}) is None
+    assert estimate_scatter({}) is None
+
+
+def test_a_kind_that_lacks_a_seed_has_no_interval() -> None:
+    found = draw(np.random.default_rng(4), [0.01] * 16, 3)
+    del found[KINDS[0]][2]
+    scatter = estimate_scatter(found)
+    assert scatter
+    assert scatter.of_mean(KINDS[0], 0.0, 2) is None
+    assert scatter.of_difference(KINDS[0], KINDS[1], 0.0, 2) is None
+    assert scatter.of_mean(KINDS[1], 0.0, 3)

@@ -7,6 +7,8 @@ same photographs and the same tensors, in batches of the same size. What is comp
 round, never seconds of different rounds. A round that does not count comes first: it fills the disk's cache,
 and ours; what a trial chose in it is kept for the others, as it would be for 50,000 images. The weights of
 the talk's four models are random here: what they decide means nothing, how fast they are does.
+
+The report is written after each set; `--sets` measures some anew, and leaves the others as they are.
 """
 
 from __future__ import annotations
@@ -237,7 +239,7 @@ def _limit(models: Sequence[str], side: str, limits: Mapping[str, float]) -> flo
 def main() -> None:
     from repro.evaluation.environment import BATCH_SIZES, available_devices, describe_environment
     from tests.proof.photographs import find_photographs
-    from tests.speed.bench_report import write_report
+    from tests.speed.bench_report import keep
     from tests.speed.limits import measure_limits, processor
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
@@ -250,34 +252,27 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.data is None:
         parser.error("no photographs: --data FOLDER, class folders named by wnid")
-    measured, limits = {}, {}
+    asked.out.mkdir(parents=True, exist_ok=True)
     for device in reversed(available_devices()):
         settings = Settings(device, BATCH_SIZES[device], asked.workers)
-        with tempfile.TemporaryDirectory() as place:
-            for name in asked.sets.split(","):
-                of = SETS[name]
-                _tell(f"{device}, {name}: {', '.join(of.models)}")
+        for name in asked.sets.split(","):
+            of = SETS[name]
+            _tell(f"{device}, {name}: {', '.join(of.models)}")
+            with tempfile.TemporaryDirectory() as place:
                 bench = Bench(Path(place), asked.data.absolute(), asked.images or of.n_images, settings)
-                measured[device, name] = bench.measure(of.models, of.variants, asked.rounds)
-            limits[device] = measure_limits(device, bench.photographs[:300])
-    told = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "batch_sizes": {device: BATCH_SIZES[device] for device in limits},
-        "workers": asked.workers,
-        "rounds": asked.rounds,
-        "processor": processor(),
-        "environment": dict(describe_environment()),
-    }
-    values = {
-        "settings": told,
-        "limits": limits,
-        "sets": [
-            {"device": device, "name": name, **_set_values(of, limits[device])}
-            for (device, name), of in measured.items()
-        ],
-    }
-    asked.out.mkdir(parents=True, exist_ok=True)
-    sys.stdout.write(write_report(values, asked.out))
+                measured = bench.measure(of.models, of.variants, asked.rounds)
+                limits = measure_limits(device, bench.photographs[:300])
+            told = {
+                "name": name,
+                "date": datetime.now(UTC).date().isoformat(),
+                "processor": processor(),
+                "environment": dict(describe_environment()),
+                "rounds": asked.rounds,
+                "limits": limits,
+                **asdict(settings),
+            }
+            text = keep(told | _set_values(measured, limits), asked.out)
+    sys.stdout.write(text)
 
 
 if __name__ == "__main__":

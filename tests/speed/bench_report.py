@@ -11,44 +11,46 @@ from typing import Any
 BY = "make bench"
 
 
-def write_report(values: Mapping[str, Any], folder: Path) -> str:
-    """Writes `bench.json`, `bench.md` and `bench.png`, and gives the text."""
+def keep(measured: Mapping[str, Any], folder: Path) -> str:
+    """Puts a set of models into `bench.json`, draws `bench.md` and `bench.png` anew, and gives the text."""
+    path = folder / "bench.json"
+    sets = json.loads(path.read_text(encoding="utf-8"))["sets"] if path.is_file() else []
+    identity = [measured["name"], measured["device"]]
+    sets = [of for of in sets if [of["name"], of["device"]] != identity] + [dict(measured)]
+    values = {"sets": sets}
+    path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     text = bench_markdown(values)
-    (folder / "bench.json").write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     (folder / "bench.md").write_text(text, encoding="utf-8")
     (folder / "bench.png").write_bytes(draw(values))
     return text
 
 
 def bench_markdown(values: Mapping[str, Any]) -> str:
-    settings = values["settings"]
-    environment = settings["environment"]
     lines = [
         f"<!-- Written by `{BY}`; do not edit. -->",
         "",
         "# Against timm's own loop",
         "",
-        f"{settings['date']}: {settings['processor']}; torch {environment['torch']}, timm "
-        f"{environment['timm']}, {settings['workers']} loader processes. Each command whole, imports "
-        f"included; in turn, {settings['rounds']} rounds; ratios are those within a round: median (least to "
+        "Each command whole, imports included, in turn; ratios are those within a round: median (least to "
         "greatest). Before them a round that does not count: it fills the disk's cache and ours, and makes "
         "the trial that `--tune` keeps.",
         "",
         '"Of the limit" is against a machine that decodes each photograph once and multiplies matrices, each '
-        "as fast as it did alone, and does nothing else. Measured in the same run:",
-        "",
+        "as fast as it did alone right after, and does nothing else.",
     ]
-    for device, limits in values["limits"].items():
-        lines.append(
-            f"- {device}: {limits['float32_gmacs_per_second']:,.0f} GMACs a second in matrix products of "
-            f"fp32, {limits['bfloat16_gmacs_per_second']:,.0f} of bf16; {limits['decoded_per_second']:,.0f} "
-            f"photographs a second; batches of {settings['batch_sizes'][device]}."
-        )
     for of in values["sets"]:
+        limits, environment = of["limits"], of["environment"]
         lines += ["", f"## {of['name']}, {of['device']}", ""]
         lines.append(f"{', '.join(of['models'])}: {of['images']:,} photographs.")
         if of["name"] != "lite":
             lines.append("Random weights: what they decide means nothing; how fast they are does.")
+        lines.append(
+            f"{of['date']}: {of['processor']}; torch {environment['torch']}, timm {environment['timm']}; "
+            f"batches of {of['batch_size']}, {of['workers']} loader processes, {of['rounds']} rounds. "
+            f"Limits: {limits['float32_gmacs_per_second']:,.0f} GMACs a second in matrix products of fp32, "
+            f"{limits['bfloat16_gmacs_per_second']:,.0f} of bf16; {limits['decoded_per_second']:,.0f} "
+            "photographs a second."
+        )
         lines += [
             "",
             "| | times as fast | images/s | CPU s | peak MiB a process | of the limit | same as timm's |",

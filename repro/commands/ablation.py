@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.commands.door import RunsOption, tell
+from repro.commands.evaluate import DeviceOption, ThreadsOption
 from repro.commands.train import (
     SettingsOption,
     TrainingDataOption,
-    TrainingDeviceOption,
-    TrainingThreadsOption,
     TrainingWorkersOption,
 )
 from repro.results.runs import runs_folder
@@ -37,8 +36,8 @@ def ablation(
     recipe: Annotated[str, typer.Option(help="The baseline's: its name, or FILE.toml.")] = "small",
     settings: SettingsOption = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Write the report there.")] = Path("reports"),
-    device: TrainingDeviceOption = "auto",
-    threads: TrainingThreadsOption = None,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
     workers: TrainingWorkersOption = None,
     runs: RunsOption = None,
 ) -> None:
@@ -51,16 +50,13 @@ def ablation(
     """
     from repro.architecture import TABLE5, table5_row
     from repro.datasets.training_images import open_training_images
-    from repro.training.recipe import find_recipe, with_schedule
+    from repro.training.recipe import find_recipe, with_budget
 
     chosen = [row.strip() for row in rows.split(",") if row.strip()] or list(TABLE5)
     baseline = find_recipe(recipe, settings or [])
     for row in chosen:
         table5_row(row, baseline.network)
-    warmup = min(baseline.schedule.warmup_epochs, epochs // 3)
-    budgeted = with_schedule(
-        baseline, epochs=epochs, warmup_epochs=warmup, images_per_epoch=images, evaluate_every=epochs
-    )
+    budgeted = with_budget(baseline, epochs, images_per_epoch=images)
     train_images, held_out = open_training_images(data)
     from repro.commands.training_progress import TrainingProgress
     from repro.evaluation.environment import default_workers, set_numerics
@@ -82,13 +78,9 @@ def ablation(
             progress.about = f"{row}, seed {seed}: "
             return progress
 
-        try:
-            outcomes = run_ablation(
-                planned, runs_folder(runs) / "ablation", watch, lambda found: _write(planned, found, out)
-            )
-        except KeyboardInterrupt:
-            tell("stopped by user; whole epochs are kept; the same command resumes")
-            raise typer.Exit(INTERRUPTED) from None
+        outcomes = run_ablation(
+            planned, runs_folder(runs) / "ablation", watch, lambda found: _write(planned, found, out)
+        )
     _show(planned, outcomes, out)
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.commands.door import RunsOption, tell
+from repro.commands.evaluate import DeviceOption, ThreadsOption
 from repro.commands.train import (
     SettingsOption,
-    TrainingDeviceOption,
-    TrainingThreadsOption,
     TrainingWorkersOption,
 )
 from repro.results.runs import runs_folder
@@ -31,8 +30,8 @@ def size_in_context(
     recipe: Annotated[str, typer.Option(help="Its name, or FILE.toml.")] = "size-in-context",
     settings: SettingsOption = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Write the report there.")] = Path("reports"),
-    device: TrainingDeviceOption = "auto",
-    threads: TrainingThreadsOption = None,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
     workers: TrainingWorkersOption = None,
     runs: RunsOption = None,
 ) -> None:
@@ -44,11 +43,10 @@ def size_in_context(
 
     Example: repro study size-in-context --seeds 3
     """
-    from repro.training.recipe import find_recipe, with_schedule
+    from repro.training.recipe import find_recipe, with_budget
 
     chosen = find_recipe(recipe, settings or [])
-    warmup = min(chosen.schedule.warmup_epochs, epochs // 3)
-    budgeted = with_schedule(chosen, epochs=epochs, warmup_epochs=warmup, evaluate_every=epochs)
+    budgeted = with_budget(chosen, epochs)
     from repro.commands.training_progress import TrainingProgress
     from repro.evaluation.environment import default_workers, set_numerics
     from repro.training.size_in_context import SizeStudy
@@ -67,16 +65,12 @@ def size_in_context(
     answered: list[Answered] = []
     seconds = 0.0
     with TrainingProgress() as progress:
-        try:
-            for model, training in planned.trainings(folder):
-                progress.about = f"{model}, seed {training.seed}: "
-                record = train(training, folder / training.name, progress)
-                answered += _ask(planned, model, training, folder / training.name)
-                seconds += float(record["seconds"])
-                _write(planned, answered, seconds, out)
-        except KeyboardInterrupt:
-            tell("stopped by user; whole epochs are kept; the same command resumes")
-            raise typer.Exit(INTERRUPTED) from None
+        for model, training in planned.trainings(folder):
+            progress.about = f"{model}, seed {training.seed}: "
+            record = train(training, folder / training.name, progress)
+            answered += _ask(planned, model, training, folder / training.name)
+            seconds += float(record["seconds"])
+            _write(planned, answered, seconds, out)
     _show(answered, out)
     tell(f"next: the same command with --seeds {seeds + 1}, for narrower intervals")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.commands.door import RunsOption, tell
+from repro.commands.evaluate import DeviceOption, ThreadsOption
 from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
@@ -26,13 +27,6 @@ SettingsOption = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Another value in the recipe, as schedule.epochs=5; may be given several times.",
-    ),
-]
-TrainingDeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
-TrainingThreadsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--threads", min=1, help="Threads of torch on a CPU.  [default: torch's]", show_default=False
     ),
 ]
 TrainingWorkersOption = Annotated[
@@ -54,8 +48,8 @@ def train(
             metavar="FOLDER", help="Train there.  [default: trainings/ among the runs]", show_default=False
         ),
     ] = None,
-    device: TrainingDeviceOption = "auto",
-    threads: TrainingThreadsOption = None,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
     workers: TrainingWorkersOption = None,
     runs: RunsOption = None,
 ) -> None:
@@ -90,11 +84,7 @@ def train(
         if processes.leads:
             tell(f"{len(images):,} images of {len(images.classes)} classes, {len(held_out):,} held out")
             tell(f"{_told(chosen)}; in {folder}")
-        try:
-            record = train(training, folder, progress, processes)
-        except KeyboardInterrupt:
-            tell("stopped by user; whole epochs are kept; the same command resumes")
-            raise typer.Exit(INTERRUPTED) from None
+        record = train(training, folder, progress, processes)
     if processes.leads:
         _show(record, folder, chosen)
 

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from repro.commands.door import tell
+from repro.commands.door import INTERRUPTED, tell
 
 
 class TrainingProgress:
-    """Watches a training: a bar on a terminal, and a line for each epoch anywhere."""
+    """Watches a training: a bar on a terminal, and a line for each epoch anywhere.
+
+    A stop by the user ends the verb, and says what is kept.
+    """
 
     def __init__(self, shown: bool = True, about: str = "") -> None:
         self._console = Console(stderr=True)
@@ -53,6 +57,9 @@ class TrainingProgress:
         return self
 
     def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        if isinstance(error, KeyboardInterrupt):
+            tell("stopped by user; whole epochs are kept; the same command resumes")
+            raise typer.Exit(INTERRUPTED) from None

@@ -27,10 +27,10 @@ from repro.evaluation.evaluate import evaluate
 from repro.evaluation.image_pass import ImagePass, Scoring, geometries_of
 from repro.evaluation.manner import PLAIN, Manner
 from repro.evaluation.plan import Candidate, Plan
-from repro.evaluation.scoring import Scorer, Watcher, is_kept, score_shards
+from repro.evaluation.scoring import Scorer, Unwatched, Watcher, is_kept, score_shards
 from repro.evaluation.shards import Shard
 from repro.evaluation.weights import locate_weights
-from repro.exceptions import ProcessLost, ReproError, StorageError, Unavailable, UsageError
+from repro.exceptions import ProcessLost, ReproError, Unavailable, UsageError
 from repro.results.predictions import SCHEMA, to_bytes
 from repro.results.record import Numerics, RunRecord
 from repro.results.store import RunFolder
@@ -244,7 +244,7 @@ class ShardScorer:
         for scorer in scorers:
             scorer.pending = {shard}
         batches = images.load(geometries_of(scorings), [images.shards[shard]])
-        for _, finished in score_shards(scorers, batches, _Unwatched()):
+        for _, finished in score_shards(scorers, batches, Unwatched()):  # told where the rows arrive
             for run, (_, rows) in zip(runs, finished, strict=True):
                 yield {"shard": shard, "run": run, "rows": to_bytes(rows)}
 
@@ -256,17 +256,6 @@ def told_error(kind: str, message: str, hint: str) -> ReproError:
     """The error of an actor, again."""
     error: ReproError = getattr(exceptions, kind)(message, hint=hint)
     return error
-
-
-class _Unwatched:
-    """Watches for an actor: what is told is told where the rows arrive."""
-
-    def cached(self, total: int, missing: int, n_bytes: int, folder: Path) -> None: ...
-    def remade(self, reason: str) -> None: ...
-    def begin(self, total: int, kept: int) -> None: ...
-    def scored(self, n: int) -> None: ...
-    def keep(self, n: int) -> None: ...
-    def damaged(self, path: Path, reason: StorageError) -> None: ...
 
 
 def _inspect_later(_shard: Shard, _rows: pa.Table) -> None:

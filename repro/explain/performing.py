@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from repro.datasets.boxes import Boxes, load_boxes
-from repro.exceptions import DataRefused, StorageError, UsageError
+from repro.evaluation.scoring import Unwatched
+from repro.exceptions import DataRefused, UsageError
 from repro.explain.apparent_size import SizeDial
 from repro.explain.explain import explain
 from repro.explain.jobs import Steps
@@ -27,17 +28,6 @@ DIALS = 4
 
 A_FEW = 2
 """Images in a step, which are one batch: with more, what is wanted at once waits longer for nothing."""
-
-
-class Unwatched:
-    """The watcher of a step, of which nobody is told more than its end."""
-
-    def begin(self, total: int, kept: int) -> None: ...
-    def scored(self, n: int) -> None: ...
-    def keep(self, n: int) -> None: ...
-    def cached(self, total: int, missing: int, n_bytes: int, folder: Path) -> None: ...
-    def remade(self, reason: str) -> None: ...
-    def damaged(self, path: Path, reason: StorageError) -> None: ...
 
 
 @dataclass(slots=True)

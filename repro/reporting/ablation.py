@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO, StringIO
 
 from repro.analysis.ablation import ALIKE, BASELINE, AblationStudy, Outcome
+from repro.reporting.figures import percent_interval, points_interval
 from repro.reporting.picture import STYLE
 from repro.reporting.table import Column, Group, Table
 
 WRITTEN_BY = "Written by `repro study ablation`; do not edit."
-
-Interval = tuple[float, float] | None
 
 
 def rows_table(study: AblationStudy, printed: Mapping[str, float]) -> Table:
@@ -29,9 +28,9 @@ def rows_table(study: AblationStudy, printed: Mapping[str, float]) -> Table:
                 "" if paper is None else f"{paper:.1f}",
                 f"{paper - base:+.1f}" if own and paper is not None and base is not None else "",
                 f"{100 * one.accuracy:.2f}",
-                _interval(one.interval),
+                percent_interval(one.interval),
                 "" if difference is None else f"{100 * difference:+.2f}",
-                _interval(around, signed=True),
+                points_interval(around),
                 str(len(one.seeds)),
                 str(one.n_diverged or ""),
                 f"{one.seconds:.0f}",
@@ -65,7 +64,7 @@ def claims_table(study: AblationStudy) -> Table:
                 (
                     f"{one.comparison.first} {one.comparison.relation} {one.comparison.second}",
                     f"{100 * one.difference:+.2f}",
-                    _interval(one.interval, signed=True),
+                    points_interval(one.interval),
                     str(one.decision),
                 )
                 for one in decided
@@ -132,10 +131,3 @@ def draw_ablation(study: AblationStudy, printed: Mapping[str, float]) -> bytes:
         data = BytesIO()
         figure.savefig(data, format="png", dpi=150, metadata={"Software": WRITTEN_BY})
     return data.getvalue()
-
-
-def _interval(interval: Interval, signed: bool = False) -> str:
-    if interval is None:
-        return ""
-    low, high = (100 * end for end in interval)
-    return f"{low:+.2f} to {high:+.2f}" if signed else f"{low:.2f}–{high:.2f}"

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from repro.analysis.difference import ExplainedDifference
 from repro.analysis.variation_effects import Effect, EffectVerdict, Gap, JudgedEffect
+from repro.reporting.figures import points_interval
 from repro.reporting.table import Column, Group, Table
 
 EntryT = TypeVar("EntryT")
@@ -96,7 +97,7 @@ def _cells(effect: Effect) -> tuple[str, ...]:
         f"{effect.n_changed:,} ({100 * effect.n_changed / effect.n:.1f} %)",
         f"{effect.n_gained:,}/{effect.n_lost:,}",
         f"{100 * paired.difference:+.2f}",
-        f"{100 * paired.low:+.2f} to {100 * paired.high:+.2f}",
+        points_interval((paired.low, paired.high)),
     )
 
 

@@ -38,6 +38,11 @@ def percent_interval(interval: tuple[float, float] | None) -> str:
     return f"{100 * interval[0]:.2f}–{100 * interval[1]:.2f}" if interval else ""
 
 
+def points_interval(interval: tuple[float, float] | None) -> str:
+    """Of a difference of two fractions."""
+    return f"{100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}" if interval else ""
+
+
 def figure_json(figure: Figure) -> dict[str, Any]:
     return {
         "printed": _number(figure.printed),

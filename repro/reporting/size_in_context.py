@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from io import StringIO
 
 from repro.analysis.size_in_context import Answered, Cell, SizeStudyResult
+from repro.reporting.figures import points_interval
 from repro.reporting.table import Column, Group, Table
 
 
@@ -38,7 +39,7 @@ def compared_table(result: SizeStudyResult) -> Table:
             one.condition,
             f"{one.first} less {one.second}",
             f"{100 * one.difference:+.2f}",
-            "" if one.interval is None else f"{100 * one.interval[0]:+.2f} to {100 * one.interval[1]:+.2f}",
+            points_interval(one.interval),
             str(one.order),
         )
         for one in result.compared

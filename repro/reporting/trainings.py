@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from repro.reporting.figures import percent_interval
 from repro.reporting.table import Column, Group, Table
 
 
@@ -16,13 +17,13 @@ def training_table(record: Mapping[str, Any]) -> Table:
     for row in record["log"]:
         if row["top1"] is None:
             continue
-        low, high = wilson_interval(round(row["top1"] * row["n_held_out"]), row["n_held_out"])
+        interval = wilson_interval(round(row["top1"] * row["n_held_out"]), row["n_held_out"])
         rows.append(
             (
                 str(row["epoch"]),
                 "not finite" if row["loss"] is None else f"{row['loss']:.4f}",
                 f"{100 * row['top1']:.2f}",
-                f"{100 * low:.2f}–{100 * high:.2f}",
+                percent_interval(interval),
                 "" if row["top5"] is None else f"{100 * row['top5']:.2f}",
                 f"{row['images_per_second']:.0f}",
             )

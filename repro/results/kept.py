@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from repro.exceptions import Busy, StorageError
 from repro.results.atomic import storage_errors, sweep_temporaries, write_atomically
+from repro.results.locks import take_lock
 from repro.results.predictions import read_checked, to_bytes
 from repro.results.runs import file_name
 from repro.results.store import ReportDamage
@@ -42,21 +42,18 @@ class KeptRows:
             Busy: another process has it.
         """
         folder = self.path.parent
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / f".{self.path.stem}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise Busy(
-                    f"another repro process writes {self.path}",
-                    hint="wait for it, or stop it; what it finished is kept",
-                ) from None
+        lock = take_lock(folder / f".{self.path.stem}.lock", self._busy)
         try:
             sweep_temporaries(folder)
             yield
         finally:
             lock.release()
+
+    def _busy(self) -> Busy:
+        return Busy(
+            f"another repro process writes {self.path}",
+            hint="wait for it, or stop it; what it finished is kept",
+        )
 
     def load(self, report: ReportDamage) -> pa.Table:
         """The rows that are there; a damaged file is set aside as `.corrupt`, and reported."""

@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from repro.exceptions import Busy, StorageError
 from repro.results.atomic import storage_errors, sweep_temporaries, write_atomically
+from repro.results.locks import take_lock
 from repro.results.predictions import SCHEMA, read_predictions, to_bytes
 from repro.results.record import RunRecord
 from repro.results.runs import read_record
@@ -52,7 +52,7 @@ class RunFolder:
         Raises:
             Busy: another process has it.
         """
-        lock = self._acquire()
+        lock = take_lock(self._lock_path, self._busy)
         try:
             for folder in (self.path, self._shards):
                 sweep_temporaries(folder)
@@ -104,22 +104,13 @@ class RunFolder:
         with storage_errors(self._shards):
             return {int(path.name.partition("-")[0]) for path in self._shards.glob("[0-9]*-*.parquet")}
 
-    def _acquire(self) -> FileLock:
-        with storage_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._lock_path)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise Busy(
-                    f"another repro process ({self._owner()}) writes {self.path}",
-                    hint="wait for it, or stop it; what it finished is kept",
-                ) from None
-        return lock
-
-    def _owner(self) -> str:
+    def _busy(self) -> Busy:
         owner = read_owner(self._owner_path)
-        return f"pid {owner}" if owner.isdigit() else owner or "unknown"
+        told = f"pid {owner}" if owner.isdigit() else owner or "unknown"
+        return Busy(
+            f"another repro process ({told}) writes {self.path}",
+            hint="wait for it, or stop it; what it finished is kept",
+        )
 
     def _leave(self) -> None:
         """Takes our name off the run; where nothing came of it, no trace is left."""

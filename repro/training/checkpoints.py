@@ -20,11 +20,11 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from repro.exceptions import Busy, StorageError
 from repro.results.atomic import storage_errors, sweep_temporaries, write_atomically
+from repro.results.locks import take_lock
 
 Row = Mapping[str, int | float | None]
 """What an epoch brought, by column of the log; None: not measured."""
@@ -55,22 +55,21 @@ class TrainingFolder:
         Raises:
             Busy: another process has it.
         """
-        with storage_errors(self.path):
-            self._checkpoints.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise Busy(
-                    f"another repro process trains in {self.path}",
-                    hint="wait for it, or stop it; whole epochs are kept",
-                ) from None
+        lock = take_lock(self.path / ".lock", self._busy)
         try:
+            with storage_errors(self._checkpoints):
+                self._checkpoints.mkdir(exist_ok=True)
             for folder in (self.path, self._checkpoints):
                 sweep_temporaries(folder)
             yield
         finally:
             lock.release()
+
+    def _busy(self) -> Busy:
+        return Busy(
+            f"another repro process trains in {self.path}",
+            hint="wait for it, or stop it; whole epochs are kept",
+        )
 
     def record(self) -> dict[str, Any] | None:
         """The record of the training that is done, or None.

@@ -236,13 +236,15 @@ def _require_choice(name: str, value: str, choices: Iterable[str]) -> None:
         raise UsageError(f"recipe: {name} is {value!r}; there are {', '.join(choices)}")
 
 
-def with_schedule(recipe: Recipe, **changes: Any) -> Recipe:
-    """The recipe under another schedule.
+def with_budget(recipe: Recipe, epochs: int, **changes: Any) -> Recipe:
+    """The recipe in so many epochs, a third of them warm-up at the most, evaluated once, at the end.
 
     Raises:
         UsageError: that cannot be meant.
     """
-    return _refuse_numbers(replace(recipe, schedule=replace(recipe.schedule, **changes)))
+    warmup = min(recipe.schedule.warmup_epochs, epochs // 3)
+    schedule = replace(recipe.schedule, epochs=epochs, warmup_epochs=warmup, evaluate_every=epochs, **changes)
+    return _refuse_numbers(replace(recipe, schedule=schedule))
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +24,6 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional
 
-from repro.architecture import Architecture
 from repro.datasets.training_images import TrainingImages
 from repro.evaluation.environment import describe_code, describe_environment
 from repro.exceptions import DataRefused, UsageError
@@ -328,9 +327,3 @@ def _mixup(recipe: Recipe) -> Mixup | None:
         label_smoothing=augmentation.label_smoothing,
         num_classes=recipe.network.n_classes,
     )
-
-
-def for_images(recipe: Recipe, images: TrainingImages) -> Recipe:
-    """The recipe with as many classes as the images have."""
-    network: Architecture = replace(recipe.network, n_classes=len(images.classes))
-    return replace(recipe, network=network)

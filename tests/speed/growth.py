@@ -82,6 +82,7 @@ def evaluate(data: Path, cache: str) -> dict[str, Any]:
     from repro.evaluation import evaluate as evaluating
     from repro.evaluation import image_pass
     from repro.evaluation.plan import Request, plan_evaluation
+    from repro.evaluation.scoring import Unwatched
     from tests.oracle import NAME, save_weights
 
     waited = 0.0
@@ -119,12 +120,6 @@ def evaluate(data: Path, cache: str) -> dict[str, Any]:
         "loader_cpu_seconds": round(loaders.ru_utime + loaders.ru_stime, 2),
         "peak_mb": own.ru_maxrss // _MB,
     }
-
-
-class Unwatched:
-    def begin(self, *_: Any, **__: Any) -> None: ...
-
-    scored = keep = damaged = cached = remade = begin
 
 
 def copy_runs(data: Path, runs: str) -> dict[str, Any]:

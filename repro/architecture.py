@@ -13,8 +13,8 @@ HEAD_DIM = 32
 """Channels of a head of attention."""
 
 TOKEN_MIXERS = ("pooling", "identity", "random-matrix", "depthwise-conv", "attention", "spatial-fc")
-NORMS = ("modified-layer", "layer", "batch", "none")
-ACTIVATIONS = ("gelu", "relu", "silu")
+NORMS = ("modified-layer", "layer", "batch", "none", "modified-layer-no-bias", "layer-no-bias")
+ACTIVATIONS = ("gelu", "relu", "silu", "star-relu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,10 @@ class Architecture:
     0 stands for none. Of `depth` blocks L/6, L/6, L/2 and L/6 stand in the stages. `stem_stride` is how many
     pixels a token of the first stage has a side; `size_px` is the images' side, which random matrices and
     spatial FC are bound to.
+
+    The second paper's networks have besides an `embedding_norm` (of the tokens behind the stem, and before
+    each later embedding), no `mlp_bias`, and a `residual_scale`: in the last two stages what passes a
+    sub-block by is scaled too, by one number a channel, which begins with 1.
 
     `pool_first`: whether the last norm comes after the mean over tokens, as in timm, which the released
     weights are evaluated with here, or before it, as in the authors' code. Same parameters, other logits.
@@ -40,8 +44,11 @@ class Architecture:
     norm: str = "modified-layer"
     activation: str = "gelu"
     residual: bool = True
+    residual_scale: bool = False
     channel_mlp: bool = True
     mlp_ratio: int = 4
+    mlp_bias: bool = True
+    embedding_norm: str = "none"
     layer_scale: float = 1e-5
     drop_path: float = 0.0
     stem_stride: int = 4
@@ -53,6 +60,7 @@ class Architecture:
         for mixer in self.mixers:
             _require_choice("token mixer", mixer, TOKEN_MIXERS)
         _require_choice("norm", self.norm, NORMS)
+        _require_choice("embedding norm", self.embedding_norm, NORMS)
         _require_choice("activation", self.activation, ACTIVATIONS)
         if self.pool_size < 1 or self.pool_size % 2 == 0:
             raise UsageError(f"pool size {self.pool_size} has no middle; needs an odd one: 3, 5, 7, 9, …")
@@ -109,6 +117,33 @@ POOLFORMERS: Mapping[str, Architecture] = {
     "poolformer_m48": replace(_M36, depth=48),
 }
 """The five of Table 1."""
+
+_BASELINE = replace(
+    _S12,
+    norm="modified-layer-no-bias",
+    activation="star-relu",
+    residual_scale=True,
+    mlp_bias=False,
+    embedding_norm="layer-no-bias",
+    layer_scale=0.0,
+)
+_MIXERS_OF_BASELINES: Mapping[str, str | tuple[str, ...]] = {
+    "identityformer": "identity",
+    "randformer": ("identity", "identity", "random-matrix", "random-matrix"),
+    "poolformerv2": "pooling",
+}
+
+BASELINES: Mapping[str, Architecture] = {
+    name.replace("poolformer", family): replace(
+        _BASELINE, token_mixer=mixer, depth=poolformer.depth, dims=poolformer.dims
+    )
+    for family, mixer in _MIXERS_OF_BASELINES.items()
+    for name, poolformer in POOLFORMERS.items()
+}
+"""Those of the second paper, MetaFormer Baselines for Vision, whose mixers have nothing to learn."""
+
+METAFORMERS: Mapping[str, Architecture] = {**POOLFORMERS, **BASELINES}
+"""All that are built here, by name."""
 
 TABLE5: Mapping[str, Mapping[str, object]] = {
     "baseline": {},

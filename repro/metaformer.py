@@ -7,9 +7,9 @@ follow, each a patch embedding (fewer tokens, more channels) and blocks of two r
     Y = X + λ₁ · TokenMixer(Norm(X))         equation 2, tokens exchange what they know
     Z = Y + λ₂ · σ(Norm(Y) W₁) W₂            equation 3, each token by itself
 
-λ is a layer scale, one number a channel. PoolFormer takes for token mixer the mean of the neighbours less
-the token itself, which has no parameters. All of it is an argument, so that a row of the paper's ablation
-study (Table 5) is one line:
+λ is a layer scale, one number a channel; the second paper scales the X that is added too. PoolFormer takes
+for token mixer the mean of the neighbours less the token itself, which has no parameters. All of it is an
+argument, so that a row of the paper's ablation study (Table 5) is one line:
 
     MetaFormer(Architecture())                                       PoolFormer-S12
     MetaFormer(Architecture(token_mixer="identity"))                 its "identity mapping"
@@ -107,19 +107,40 @@ BUILD_NORM: Mapping[str, Callable[[int], nn.Module]] = {
     "layer": lambda dim: LayerNorm2d(dim, eps=1e-5),  # over channels, each token by itself
     "batch": nn.BatchNorm2d,
     "none": lambda _: nn.Identity(),
+    "modified-layer-no-bias": lambda dim: _without_bias(nn.GroupNorm(1, dim, eps=1e-6)),
+    "layer-no-bias": lambda dim: LayerNorm2d(dim, eps=1e-6, bias=False),
 }
 
-BUILD_ACTIVATION: Mapping[str, Callable[[], nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU}
+
+class StarReLU(nn.Module):
+    """s · max(x, 0)² + b, both numbers learned: the second paper's activation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * functional.relu(x).square() + self.bias
+
+
+BUILD_ACTIVATION: Mapping[str, Callable[[], nn.Module]] = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "star-relu": StarReLU,
+}
 
 
 class ChannelMLP(nn.Module):
     """σ(X W₁) W₂, each token by itself, which makes both matrices convolutions of 1×1."""
 
-    def __init__(self, dim: int, ratio: int, activation: str) -> None:
+    def __init__(self, architecture: Architecture, dim: int) -> None:
         super().__init__()
-        self.fc1 = nn.Conv2d(dim, ratio * dim, 1)
-        self.act = BUILD_ACTIVATION[activation]()
-        self.fc2 = nn.Conv2d(ratio * dim, dim, 1)
+        inside = architecture.mlp_ratio * dim
+        self.fc1 = nn.Conv2d(dim, inside, 1, bias=architecture.mlp_bias)
+        self.act = BUILD_ACTIVATION[architecture.activation]()
+        self.fc2 = nn.Conv2d(inside, dim, 1, bias=architecture.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.fc2(self.act(self.fc1(x)))
@@ -129,9 +150,12 @@ class ChannelMLP(nn.Module):
 class SubBlock(nn.Module):
     """X + λ · inner(norm(X)), or without the X; drop path leaves the second term out for random images."""
 
-    def __init__(self, architecture: Architecture, dim: int, inner: nn.Module, drop_path: float) -> None:
+    def __init__(self, architecture: Architecture, stage: int, inner: nn.Module, drop_path: float) -> None:
         super().__init__()
+        dim = architecture.dims[stage]
         self.residual = architecture.residual
+        scaled = architecture.residual_scale and stage >= N_STAGES - 2
+        self.residual_scale = nn.Parameter(torch.ones(dim)) if scaled else None
         self.norm = BUILD_NORM[architecture.norm](dim)
         self.inner = inner
         scale = torch.full((dim,), architecture.layer_scale)
@@ -143,7 +167,9 @@ class SubBlock(nn.Module):
         if self.scale is not None:
             y = y * self.scale[:, None, None]
         y = self.drop_path(y)
-        return x + y if self.residual else y
+        if not self.residual:
+            return y
+        return y + (x if self.residual_scale is None else x * self.residual_scale[:, None, None])
 
 
 class Block(nn.Module):
@@ -153,20 +179,30 @@ class Block(nn.Module):
         super().__init__()
         dim, n_tokens = architecture.dims[stage], architecture.sides[stage] ** 2
         mixer = BUILD_MIXER[architecture.mixers[stage]](architecture, dim, n_tokens)
-        self.token_mixing = SubBlock(architecture, dim, mixer, drop_path)
+        self.token_mixing = SubBlock(architecture, stage, mixer, drop_path)
         self.channel_mixing: nn.Module = nn.Identity()
         if architecture.channel_mlp:
-            mlp = ChannelMLP(dim, architecture.mlp_ratio, architecture.activation)
-            self.channel_mixing = SubBlock(architecture, dim, mlp, drop_path)
+            self.channel_mixing = SubBlock(architecture, stage, ChannelMLP(architecture, dim), drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.channel_mixing(self.token_mixing(x))
         return out
 
 
-def patch_embedding(from_dim: int, to_dim: int, patch: int, stride: int) -> nn.Conv2d:
+class PatchEmbedding(nn.Conv2d):
     """`(n, c, h, w)` to `(n, c', h / stride, w / stride)`; patches overlap where they exceed the stride."""
-    return nn.Conv2d(from_dim, to_dim, patch, stride, padding=(patch - stride + 1) // 2)
+
+    def __init__(self, architecture: Architecture, stage: int) -> None:
+        from_dim, to_dim = (3, *architecture.dims)[stage : stage + 2]
+        patch, stride = (3, 2) if stage else (7, architecture.stem_stride)
+        super().__init__(from_dim, to_dim, patch, stride, padding=(patch - stride + 1) // 2)
+        build_norm = BUILD_NORM[architecture.embedding_norm]
+        self.before = build_norm(from_dim) if stage else nn.Identity()  # an image is not normalised
+        self.after = nn.Identity() if stage else build_norm(to_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens: Tensor = self.after(super().forward(self.before(x)))
+        return tokens
 
 
 class MetaFormer(nn.Module):
@@ -175,30 +211,23 @@ class MetaFormer(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        dims, depths = architecture.dims, architecture.depths
+        depths, last_dim = architecture.depths, architecture.dims[-1]
         # Deeper blocks are dropped more often, linearly, the first never.
         last_block = architecture.depth - 1
         rates = [architecture.drop_path * block / last_block for block in range(architecture.depth)]
-        self.embeddings = nn.ModuleList(
-            [
-                patch_embedding(3, dims[0], 7, architecture.stem_stride),
-                *(patch_embedding(dims[i], dims[i + 1], 3, 2) for i in range(N_STAGES - 1)),
-            ]
-        )
+        self.embeddings = nn.ModuleList(PatchEmbedding(architecture, stage) for stage in range(N_STAGES))
         self.stages = nn.ModuleList(
             nn.Sequential(*(Block(architecture, stage, rate) for rate in rates[end - depths[stage] : end]))
             for stage, end in enumerate(accumulate(depths))
         )
-        last = dims[-1]
-        self.norm = nn.LayerNorm(last, eps=1e-6) if architecture.pool_first else nn.GroupNorm(1, last)
-        self.head = nn.Linear(last, architecture.n_classes)
+        self.norm = nn.LayerNorm(last_dim, eps=1e-6) if architecture.pool_first else nn.GroupNorm(1, last_dim)
+        self.head = nn.Linear(last_dim, architecture.n_classes)
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         for embed, stage in zip(self.embeddings, self.stages, strict=True):
             x = stage(embed(x))
-        pool_first = self.architecture.pool_first
-        features = self.norm(_mean(x)) if pool_first else _mean(self.norm(x))
+        features = self.norm(_mean(x)) if self.architecture.pool_first else _mean(self.norm(x))
         logits: Tensor = self.head(features)
         return logits
 
@@ -206,6 +235,11 @@ class MetaFormer(nn.Module):
 def _mean(x: Tensor) -> Tensor:
     """`(n, c, h, w)` to `(n, c)`."""
     return functional.adaptive_avg_pool2d(x, 1).flatten(1)
+
+
+def _without_bias(norm: nn.Module) -> nn.Module:
+    norm.register_parameter("bias", None)  # GroupNorm of torch 2.10 has no argument for it
+    return norm
 
 
 def _initialise(module: nn.Module) -> None:

@@ -99,7 +99,7 @@ class ModelSpec:
 
     `tag` is the full timm name of the checkpoint, never a bare name whose default moves.
     `architecture` alone (no tag) is enough to count parameters and MACs.
-    `params` and `macs` (by counter) are counts, checked by the tests against the counters.
+    `params` (what is learned) and `macs` (by counter) are counts, checked by the tests against the counters.
     `built_by` says whose code the network is: `timm`, or `metaformer`, this project's own.
     """
 
@@ -122,8 +122,13 @@ class ModelSpec:
         return not self.unavailable
 
     @property
+    def needs_file(self) -> bool:
+        """Whether its weights must be given: they are public, but nowhere that this project fetches from."""
+        return self.runnable and self.weights is None and self.built_by == "metaformer"
+
+    @property
     def timm_name(self) -> str | None:
-        """The name timm builds the network by: the full tag where there is one."""
+        """The name timm builds the network by, or we: the full tag where there is one."""
         return self.tag or self.architecture
 
 

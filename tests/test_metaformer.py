@@ -9,13 +9,24 @@ import timm
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from timm.models.metaformer import GroupNorm1NoBias
+from timm.models.metaformer import MetaFormer as TimmsMetaFormer
 from torch import nn
 
-from repro.architecture import POOLFORMERS, TABLE5, TOKEN_MIXERS, Architecture, table5_row
+from repro.architecture import (
+    BASELINES,
+    METAFORMERS,
+    POOLFORMERS,
+    TABLE5,
+    TOKEN_MIXERS,
+    Architecture,
+    table5_row,
+)
 from repro.catalogue.claim_files import load_sources
 from repro.catalogue.claims import CountedClaim, ValueClaim
 from repro.catalogue.models import find_model
-from repro.evaluation.complexity import _count_by_fvcore
+from repro.catalogue.tables import PrintedRow, find_table
+from repro.evaluation.complexity import _count_by_fvcore, count_network
 from repro.evaluation.metaformer_names import from_timm, to_timm
 from repro.exceptions import UsageError
 from repro.metaformer import BUILD_MIXER, MetaFormer, Pooling
@@ -37,25 +48,65 @@ def randomise(network: nn.Module) -> None:
                 parameter.normal_(std=0.1)
 
 
-@pytest.mark.parametrize("name", POOLFORMERS)
-def test_the_logits_are_timms(name: str) -> None:
-    torch.manual_seed(0)
-    theirs = timm.create_model(name).eval()
-    randomise(theirs)
-    ours = MetaFormer(POOLFORMERS[name]).eval()
+def assert_timms_logits(theirs: nn.Module, ours: MetaFormer) -> None:
     ours.load_state_dict(from_timm(theirs.state_dict()))
     images = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():
-        expected, found = theirs(images), ours(images)
+        expected, found = theirs.eval()(images), ours.eval()(images)
     assert expected.std() > 0.1
     assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", POOLFORMERS)
+# The depths and widths of the second paper's are the first's.
+@pytest.mark.parametrize("name", [*POOLFORMERS, "poolformerv2_s12", "poolformerv2_m36"])
+def test_the_logits_are_timms(name: str) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model(name)
+    randomise(theirs)
+    assert_timms_logits(theirs, MetaFormer(METAFORMERS[name]))
+
+
+class FixedMixing(nn.Module):
+    """The second paper's random mixing, by a matrix as an authors' file has it, token by token."""
+
+    def __init__(self, n_tokens: int) -> None:
+        super().__init__()
+        self.random_matrix = nn.Parameter(torch.rand(n_tokens, n_tokens).softmax(-1), requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("mn,bchn->bchm", self.random_matrix, x.flatten(2)[:, :, None]).reshape(x.shape)
+
+
+@pytest.mark.parametrize("family", ["identityformer", "randformer"])
+def test_identity_and_rand_former_are_timms_skeleton_with_their_mixer(family: str) -> None:
+    """Timm has the second paper's skeleton, but not these two; their mixers are a line each."""
+    torch.manual_seed(0)
+    theirs = TimmsMetaFormer(token_mixers=nn.Identity, norm_layers=GroupNorm1NoBias, use_mlp_head=False)
+    if family == "randformer":
+        for stage, n_tokens in (theirs.stages[2], 14 * 14), (theirs.stages[3], 7 * 7):
+            for block in stage.blocks:
+                block.token_mixer = FixedMixing(n_tokens)
+    randomise(theirs)
+    assert_timms_logits(theirs, MetaFormer(BASELINES[f"{family}_s12"]))
+
+
+@pytest.mark.parametrize("row", find_table("baselines").rows[:10], ids=lambda row: row.model)
+def test_identity_and_rand_former_have_the_printed_counts(row: PrintedRow) -> None:
+    spec = find_model(row.model)
+    counted = count_network(row.model, 224)
+    assert counted.params == spec.params
+    assert {counter: count.macs for counter, count in counted.macs.items()} == spec.macs
+    printed = (row.claims["params_m"].printed, row.claims["macs_g"].printed)
+    assert (f"{counted.params / 1e6:.1f}", f"{counted.macs['torch'].macs / 1e9:.1f}") == tuple(
+        map(str, printed)
+    )
+
+
+@pytest.mark.parametrize("name", [*POOLFORMERS, "poolformerv2_s12"])
 def test_the_names_of_tensors_go_both_ways(name: str) -> None:
     with torch.device("meta"):
         theirs = timm.create_model(name).state_dict()
-        ours = MetaFormer(POOLFORMERS[name]).state_dict()
+        ours = MetaFormer(METAFORMERS[name]).state_dict()
     assert from_timm(theirs).keys() == ours.keys()
     assert to_timm(ours).keys() == theirs.keys()
     assert {name: t.shape for name, t in to_timm(ours).items()} == {n: t.shape for n, t in theirs.items()}
@@ -196,10 +247,10 @@ _UNIT = {"params_m": 1e6, "macs_g": 1e9}
         ),
         ({"token_mixer": ("pooling", "pooling")}, "2 token mixers; needs 4 dims, and one token mixer or 4"),
         ({"dims": (64, 128)}, "2 dims and 4 token mixers"),
-        ({"norm": "group"}, "unknown norm 'group'; there are modified-layer, layer, batch, none"),
+        ({"norm": "group"}, "unknown norm 'group'; there are modified-layer, layer, batch, none, mod"),
         (
             {"activation": "gelo"},
-            "unknown activation 'gelo'; did you mean gelu[?] there are gelu, relu, silu",
+            "unknown activation 'gelo'; did you mean gelu[?] there are gelu, relu, silu, star-relu",
         ),
         ({"pool_size": 4}, "pool size 4 has no middle; needs an odd one: 3, 5, 7, 9"),
         ({"depth": 14}, "depth 14 does not fit L/6, L/6, L/2, L/6; needs a multiple of 6: 12, 24"),

@@ -118,7 +118,9 @@ def _unlisted(names: Iterable[str], table: PrintedTable) -> list[str]:
 def eval_command(models: Sequence[str], protocol_name: str, data: str = "IMAGENET") -> str:
     """The command that runs `models` on `data` under a protocol (`authors` is the default)."""
     protocol = "" if protocol_name == "authors" else f" --protocol {protocol_name}"
-    return f"repro eval --models {','.join(models)} --data {data}{protocol}"
+    need_files = [spec.name for spec in load_models() if spec.needs_file and spec.name in models]
+    weights = "".join(f" --weights {name}=FILE" for name in need_files)
+    return f"repro eval --models {','.join(models)} --data {data}{protocol}{weights}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class _Comparer:
             verdict=verdict,
             reason=reason,
             notes=_notes(spec, run, params, macs, reason),
-            runnable=spec.runnable,
+            runnable=spec.runnable and not spec.needs_file,
         )
 
     def compare_unlisted(self, runs: Sequence[RunRecord]) -> ComparedRow:
@@ -193,7 +195,8 @@ class _Comparer:
     def _compare_top1(self, row: PrintedRow, spec: ModelSpec, run: RunRecord | None) -> Figure:
         printed = self._reference_top1(row, spec)
         if run is None:
-            reason = spec.unavailable or eval_command([spec.name], self.protocol_name)
+            command = eval_command([spec.name], self.protocol_name)
+            reason = spec.unavailable or ("needs a file: --weights" if spec.needs_file else command)
             return Figure(Verdict.NOT_RUN, printed, reason=reason)
         if run.summary.invalid or not run.summary.n_scored:
             return Figure(Verdict.INVALID, printed, reason=run.summary.invalid or "no image was scored")

@@ -10,6 +10,7 @@ from typing import Any
 
 from repro.analysis.architecture import judge_architecture
 from repro.analysis.claim_verdict import ClaimVerdict, Finding
+from repro.analysis.compare import eval_command
 from repro.analysis.measured import Measured
 from repro.analysis.paper_claims import judge_contradiction, judge_counted, judge_open, judge_ordering
 from repro.analysis.quantity_claims import judge_difference, judge_near, judge_rounding, judge_value
@@ -66,7 +67,7 @@ class Ledger:
         models = list(dict.fromkeys(model for group in waiting for model in group))
         if len(models) > LONGEST_COMMAND:
             models = list(waiting[0])
-        return f"repro eval --models {','.join(models)} --data IMAGENET" if models else ""
+        return eval_command(models, "authors") if models else ""
 
     def of_source(self, key: str) -> Ledger:
         """The claims of one source.

@@ -12,14 +12,14 @@ from repro.specs import HubWeights, ModelSpec, PackageWeights
 
 
 def where_weights(spec: ModelSpec) -> str:
-    """`cached`, `hub` (to be downloaded), `package`, `package (not installed)`, or why there are none."""
+    """`cached`, `hub` (to be downloaded), `package (…)`, `file (--weights)`, or why there are none."""
     match spec.weights:
         case HubWeights():
             return "cached" if cached_weights(spec.weights) else "hub"
         case PackageWeights():
             return "package" if packaged_weights(spec.weights) else "package (not installed)"
         case None:
-            return spec.unavailable
+            return "file (--weights)" if spec.needs_file else spec.unavailable
 
 
 def cached_weights(weights: HubWeights) -> Path | None:

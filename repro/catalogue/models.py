@@ -12,14 +12,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from repro.architecture import POOLFORMERS
+from repro.architecture import METAFORMERS
 from repro.catalogue.papers import load_papers
 from repro.exceptions import UsageError
 from repro.specs import IMAGENET_MEAN, IMAGENET_STD, HubWeights, ModelSpec, PackageWeights, Protocol
 
 TIMM_PREFIX = "timm:"
 OWN_PREFIX = "metaformer:"
-"""Before a PoolFormer's name: the same model as `repro/metaformer.py` builds it."""
+"""Before a PoolFormer's name, of either paper: the same model as `repro/metaformer.py` builds it."""
 
 
 @cache
@@ -49,6 +49,7 @@ def _model(entry: Mapping[str, Any]) -> ModelSpec:
         params=entry.get("params"),
         macs=entry.get("macs", {}),
         note=entry.get("note", ""),
+        built_by=entry.get("built_by", "timm"),
     )
 
 
@@ -126,9 +127,11 @@ def _timm_model(name: str) -> ModelSpec:
 
 def _own_model(name: str) -> ModelSpec:
     known = _by_any_name().get(name.lower().removeprefix(OWN_PREFIX))
-    if known is None or known.name not in POOLFORMERS:
-        choices = ", ".join(OWN_PREFIX + poolformer for poolformer in POOLFORMERS)
+    if known is None or known.name not in METAFORMERS:
+        choices = ", ".join(OWN_PREFIX + metaformer for metaformer in METAFORMERS)
         raise UsageError(f"unknown model {name!r}; there are {choices}", hint="repro models")
+    if known.built_by == "metaformer":
+        return known
     return replace(known, name=OWN_PREFIX + known.name, aliases=(), built_by="metaformer")
 
 

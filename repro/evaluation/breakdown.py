@@ -11,13 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from repro.evaluation.complexity import analysed_by_fvcore, computes
+from repro.evaluation.networks import create_untrained
 from repro.exceptions import UsageError
 from repro.results.breakdowns import Breakdown, OperatorCount, keep_breakdown, kept_breakdown
 from repro.results.complexities import versions_of_counters
@@ -31,7 +31,7 @@ def count_breakdown(spec: ModelSpec, folder: Path) -> Breakdown:
     """The counts of `spec` at its `authors` size; counted once, then kept in `folder`/complexity.
 
     Raises:
-        UsageError: timm does not have this network.
+        UsageError: there is no such network.
     """
     if known := kept_breakdown(spec, folder):
         return known
@@ -45,9 +45,9 @@ def count_breakdown(spec: ModelSpec, folder: Path) -> Breakdown:
 
 
 def break_down(timm_name: str, size_px: int) -> Breakdown:
-    """Counts timm's network for one image of `size_px` pixels a side; by fvcore where it is installed."""
+    """Counts the network of this name for an image of `size_px` a side; by fvcore where it is installed."""
     with torch.device("meta"):
-        network = timm.create_model(timm_name).eval()
+        network = create_untrained(timm_name)
     return break_down_network(network, timm_name, size_px)
 
 
@@ -56,15 +56,16 @@ def break_down_network(network: torch.nn.Module, timm_name: str, size_px: int) -
     parts = list(_parts(network))
     params = dict.fromkeys(parts, 0)
     outside: list[str] = []
-    for name, parameter in network.named_parameters():
+    learned = {name: p.numel() for name, p in network.named_parameters() if p.requires_grad}
+    for name, n in learned.items():
         part = _part_of(name, parts)
         if part is None:
             outside.append(name)
         else:
-            params[part] += parameter.numel()
+            params[part] += n
     # Where nothing lies outside the parts, an operator may still run there.
     rest = ", ".join(outside) or "outside its parts"
-    params[rest] = sum(network.get_parameter(name).numel() for name in outside)
+    params[rest] = sum(learned[name] for name in outside)
     operators = {"torch": tuple(_count_by_torch(network, size_px, parts, rest))}
     if find_spec("fvcore"):
         operators["fvcore"] = tuple(_count_by_fvcore(network, size_px, parts, rest))

@@ -21,11 +21,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
+from repro.evaluation.networks import create_untrained
 from repro.exceptions import UsageError
 from repro.results.complexities import keep_complexity, kept_complexity, version_of_counter
 from repro.results.record import Complexity, MacsCount
@@ -39,7 +39,7 @@ def count_complexity(spec: ModelSpec, folder: Path) -> Complexity:
     """The counts of `spec` at its `authors` size; counted once, then kept in `folder`/complexity.
 
     Raises:
-        UsageError: timm does not have this network.
+        UsageError: there is no such network.
     """
     if known := kept_complexity(spec, folder):
         return known
@@ -53,10 +53,10 @@ def count_complexity(spec: ModelSpec, folder: Path) -> Complexity:
 
 
 def count_network(timm_name: str, size_px: int) -> Complexity:
-    """Counts timm's network for one image of `size_px` pixels a side; by fvcore where it is installed."""
+    """Counts the network of this name for an image of `size_px` a side; by fvcore where it is installed."""
     with torch.device("meta"):
-        network = timm.create_model(timm_name).eval()
-    params = sum(p.numel() for p in network.parameters())
+        network = create_untrained(timm_name)
+    params = sum(p.numel() for p in network.parameters() if p.requires_grad)
     macs = {"torch": _count_by_torch(network, size_px)}
     if find_spec("fvcore"):
         macs["fvcore"] = _count_by_fvcore(network, size_px)

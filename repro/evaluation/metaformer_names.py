@@ -9,18 +9,32 @@ from torch import Tensor
 
 NAMES = (
     # timm                                         here
+    ("stem.norm.{kind}", "embeddings.0.after.{kind}"),
     ("stem.conv.{kind}", "embeddings.0.{kind}"),
+    ("stages.{stage}.downsample.norm.{kind}", "embeddings.{stage}.before.{kind}"),
     ("stages.{stage}.downsample.conv.{kind}", "embeddings.{stage}.{kind}"),
     ("stages.{stage}.blocks.{block}.norm1.{kind}", "stages.{stage}.{block}.token_mixing.norm.{kind}"),
+    (
+        "stages.{stage}.blocks.{block}.token_mixer.random_matrix",
+        "stages.{stage}.{block}.token_mixing.inner.matrix",
+    ),
     ("stages.{stage}.blocks.{block}.token_mixer.{kind}", "stages.{stage}.{block}.token_mixing.inner.{kind}"),
     ("stages.{stage}.blocks.{block}.layer_scale1.scale", "stages.{stage}.{block}.token_mixing.scale"),
+    (
+        "stages.{stage}.blocks.{block}.res_scale1.scale",
+        "stages.{stage}.{block}.token_mixing.residual_scale",
+    ),
     ("stages.{stage}.blocks.{block}.norm2.{kind}", "stages.{stage}.{block}.channel_mixing.norm.{kind}"),
     ("stages.{stage}.blocks.{block}.mlp.{kind}", "stages.{stage}.{block}.channel_mixing.inner.{kind}"),
     ("stages.{stage}.blocks.{block}.layer_scale2.scale", "stages.{stage}.{block}.channel_mixing.scale"),
+    (
+        "stages.{stage}.blocks.{block}.res_scale2.scale",
+        "stages.{stage}.{block}.channel_mixing.residual_scale",
+    ),
     ("head.norm.{kind}", "norm.{kind}"),
     ("head.fc.{kind}", "head.{kind}"),
 )
-"""A stage and a block are numbers; a kind is what is left (`weight`, `fc1.bias`, …)."""
+"""A stage and a block are numbers; a kind is what is left (`weight`, `fc1.bias`, …). The first that fits."""
 
 _MEANING = {"stage": r"\d+", "block": r"\d+", "kind": r"[\w.]+"}
 
@@ -43,9 +57,9 @@ def to_timm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return _renamed(tensors, [(timm, here) for here, timm in NAMES])
 
 
-def has_timms_names(names: Iterable[str]) -> bool:
-    """Whether a file's tensors are called as in timm, whose first is `stem.conv.weight`."""
-    return any(name.startswith("stem.") for name in names)
+def has_own_names(names: Iterable[str]) -> bool:
+    """Whether a file's tensors are called as here, where the first is `embeddings.0.weight`."""
+    return any(name.startswith("embeddings.") for name in names)
 
 
 def _renamed(tensors: Mapping[str, Tensor], table: Iterable[tuple[str, str]]) -> dict[str, Tensor]:

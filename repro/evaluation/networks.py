@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import timm
+from timm.models.metaformer import checkpoint_filter_fn
 from torch import Tensor, nn
 
-from repro.architecture import POOLFORMERS
-from repro.evaluation.metaformer_names import from_timm, has_timms_names
+from repro.architecture import METAFORMERS
+from repro.evaluation.metaformer_names import from_timm, has_own_names, to_timm
 from repro.evaluation.weights import LocatedWeights, load_tensors
 from repro.exceptions import WeightsRefused
 from repro.metaformer import MetaFormer
@@ -32,6 +34,12 @@ def build_network(spec: ModelSpec, located: LocatedWeights) -> nn.Module:
     return network.requires_grad_(False).eval()
 
 
+def create_untrained(name: str) -> nn.Module:
+    """The network of this name in evaluation mode: timm's, or this project's own where timm has none."""
+    own = None if timm.is_model(name) else METAFORMERS.get(name)
+    return (MetaFormer(own) if own else timm.create_model(name)).eval()
+
+
 def _choose(spec: ModelSpec, located: LocatedWeights) -> Callable[[str, dict[str, Tensor]], nn.Module]:
     if spec.built_by == "metaformer":
         return _by_our_names
@@ -39,9 +47,14 @@ def _choose(spec: ModelSpec, located: LocatedWeights) -> Callable[[str, dict[str
 
 
 def _by_our_names(timm_name: str, tensors: dict[str, Tensor]) -> nn.Module:
-    """The network of `repro.metaformer`; the file may have timm's names or its own."""
-    network = MetaFormer(POOLFORMERS[timm_name.partition(".")[0]])
-    network.load_state_dict(from_timm(tensors) if has_timms_names(tensors) else tensors)
+    """The network of `repro.metaformer`; the file may have its own names, timm's or the authors'."""
+    network = MetaFormer(METAFORMERS[timm_name.partition(".")[0]])
+    if not has_own_names(tensors):
+        timms = to_timm(network.state_dict())
+        # Timm's filter, which asks a network for names and shapes only, knows what the authors call them.
+        network_in_timm = SimpleNamespace(state_dict=lambda: timms)
+        tensors = from_timm(checkpoint_filter_fn(tensors, network_in_timm))  # type: ignore[no-untyped-call]
+    network.load_state_dict(tensors)
     return network
 
 

@@ -24,6 +24,12 @@ from repro.specs import HubWeights, ModelSpec, PackageWeights
 if TYPE_CHECKING:
     import torch
 
+_CONVERT = (
+    "import sys, torch, safetensors.torch as s; "
+    "s.save_file(torch.load(sys.argv[1], 'cpu', weights_only=True), sys.argv[2])"
+)
+"""Of a pickled file of tensors by name, for whoever trusts it."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocatedWeights:
@@ -55,6 +61,11 @@ def locate_weights(
             return _from_hub(spec, weights, lock)
         case PackageWeights() as weights:
             return _from_package(spec, weights)
+        case None if spec.needs_file:
+            raise WeightsRefused(
+                f"weights of {spec.name} are not fetched: needs a file of them, as its authors published it",
+                hint=f"repro eval --models {spec.name} --weights FILE.safetensors",
+            )
         case None:
             raise WeightsRefused(f"there are no weights of {spec.name}: {spec.unavailable}")
 
@@ -159,7 +170,10 @@ def _from_package(spec: ModelSpec, weights: PackageWeights) -> LocatedWeights:
 
 def _local_file(spec: ModelSpec, path: Path) -> LocatedWeights:
     if path.suffix != ".safetensors":
-        raise WeightsRefused(f"weights of {spec.name}: only safetensors are loaded, not {path}")
+        raise WeightsRefused(
+            f"weights of {spec.name}: only safetensors are loaded, which cannot carry code, not {path}",
+            hint=f'python -c "{_CONVERT}" {path} {path.with_suffix(".safetensors")}',
+        )
     record = WeightsRecord("file", str(path.resolve()), "", _sha256(path), "not pinned")
     return LocatedWeights(path, record)
 

@@ -21,6 +21,8 @@ for every class; ShapleyCAM fails on tokens; ScoreCAM and AblationCAM need a for
 
 LAYERS: Mapping[str, str] = {
     "poolformer": "stages.-1",
+    "identityformer": "stages.-1",
+    "randformer": "stages.-1",
     "convformer": "stages.-1",
     "caformer": "stages.-1",
     "deit": "blocks.-1.norm1",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,8 +17,8 @@ from typer.testing import CliRunner
 
 from repro.catalogue.models import find_model
 from repro.commands import app
-from repro.evaluation.metaformer_names import from_timm
-from repro.evaluation.networks import build_network
+from repro.evaluation.metaformer_names import from_timm, to_timm
+from repro.evaluation.networks import build_network, create_untrained
 from repro.evaluation.weights import locate_weights
 from repro.exceptions import UsageError, WeightsRefused
 from tests.oracle import paint_folders
@@ -56,6 +60,64 @@ def test_a_file_may_have_our_names(weights: Path, tmp_path: Path) -> None:
     first, second = (build_network(spec, locate_weights(spec, file)) for file in (weights, path))
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, second.state_dict()[name]), name
+
+
+AS_AUTHORS_CALL_THEM = (
+    (r"^stem\.norm", "downsample_layers.0.post_norm"),
+    (r"^stem", "downsample_layers.0"),
+    (r"^stages\.(\d)\.downsample\.norm", r"downsample_layers.\1.pre_norm"),
+    (r"^stages\.(\d)\.downsample", r"downsample_layers.\1"),
+    (r"^stages\.(\d)\.blocks", r"stages.\1"),
+    (r"^head\.norm", "norm"),
+    (r"^head\.fc", "head"),
+)
+"""Timm's names in the second paper's files, where channels are last and every 1x1 convolution is linear."""
+
+
+def test_a_file_of_the_second_papers_authors_is_evaluated_by_its_models_name(tmp_path: Path) -> None:
+    """RandFormer, which timm does not have; its matrices are in the file, though nothing learns them."""
+    torch.manual_seed(0)
+    spec = find_model("randformer_s12")
+    tensors = {
+        name: torch.rand_like(t) for name, t in to_timm(create_untrained(spec.name).state_dict()).items()
+    }
+    theirs = {}
+    for timms, tensor in tensors.items():
+        name = timms
+        for pattern, new in AS_AUTHORS_CALL_THEM:
+            name = re.sub(pattern, new, name)
+        theirs[name] = tensor[:, :, 0, 0] if ".mlp.fc" in name else tensor
+    assert "stages.3.1.token_mixer.random_matrix" in theirs
+    assert theirs["stages.3.1.mlp.fc1.weight"].shape == (2048, 512)
+    path = tmp_path / "randformer_s12.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in theirs.items()}, path)
+    network = build_network(spec, locate_weights(spec, path))
+    assert to_timm(network.state_dict()).keys() == tensors.keys()
+    for name, tensor in to_timm(network.state_dict()).items():
+        assert torch.equal(tensor, tensors[name]), name
+    data = paint_folders(tmp_path / "val", range(0, 1000, 500))
+    arguments = ["--models", spec.name, "--weights", str(path), "--data", str(data), "--no-canary"]
+    result = CliRunner().invoke(app, ["eval", *arguments, "--runs", str(tmp_path)])
+    assert result.exit_code == 0, result.stderr
+    (run,) = (json.loads(path.read_text()) for path in tmp_path.glob("*/run.json"))
+    assert run["complexity"]["params"] == 11_891_712
+    assert run["summary"]["n_scored"] == 2
+
+
+def test_a_model_whose_weights_nobody_fetches_says_what_it_needs(tmp_path: Path) -> None:
+    data = paint_folders(tmp_path / "val", range(0, 1000, 500))
+    result = CliRunner().invoke(app, ["eval", "--models", "identityformer_s12", "--data", str(data)])
+    assert result.exit_code == 3
+    assert "weights of identityformer_s12 are not fetched: needs a file of them" in result.stderr
+    assert "try:   repro eval --models identityformer_s12 --weights FILE.safetensors" in result.stderr
+    pickle = tmp_path / "identityformer_s12.pth"
+    torch.save({"a": torch.zeros(1)}, pickle)
+    spec = find_model("metaformer:identityformer_s12")
+    with pytest.raises(WeightsRefused, match="only safetensors are loaded") as refused:
+        locate_weights(spec, pickle)
+    converted = subprocess.run(shlex.split(refused.value.hint), check=False, capture_output=True, text=True)
+    assert converted.returncode == 0, converted.stderr
+    assert load_file(pickle.with_suffix(".safetensors")).keys() == {"a"}
 
 
 def test_a_file_that_does_not_fit_is_refused(weights: Path, tmp_path: Path) -> None:

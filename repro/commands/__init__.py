@@ -14,6 +14,7 @@ from repro.commands import (
     evaluate,
     exchange,
     explain,
+    fetch,
     plot,
     report,
     reports,
@@ -29,7 +30,7 @@ __all__ = ["app", "main"]
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("eval")(evaluate.eval_)
-app.command("fetch")(evaluate.fetch)
+app.command("fetch")(fetch.fetch)
 app.command("compare-table")(show.compare_table)
 app.command("plot")(plot.plot)
 app.command("claims")(claims.claims)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -182,10 +183,12 @@ def eval_(
         arguments=tuple(sys.argv[1:]),
     )
     chosen = choose_engine(request, engine, ray_address, join)
+    began = datetime.now(UTC).isoformat(timespec="seconds")
     records = run_evaluation(request, chosen)
     if not chosen.speaks:
         return
     show_outcome(records)
+    tell_waiting([record for record in records if record.started >= began])
     table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
     tell(f"next: repro compare-table{table}{_runs_again(runs)}")
 
@@ -258,27 +261,13 @@ def show_outcome(records: list[RunRecord]) -> None:
             )
 
 
-def fetch(
-    models: Annotated[list[str], typer.Argument(help="Names from `repro models`, or timm:NAME.TAG.")],
-    runs: RunsOption = None,
-) -> None:
-    """Bring weights here ahead of time.
-
-    For machines without a network, such as a cluster's nodes. They are pinned in runs/weights.lock.
-
-    Example: repro fetch poolformer_s24 deit_s
-    """
-    from repro.evaluation.plan import choose_models
-    from repro.evaluation.weights import locate_weights
-    from repro.results.weights_lock import WeightsLock
-
-    lock = WeightsLock(runs_folder(runs))
-    for spec in choose_models(models):
-        record = locate_weights(spec, lock=lock).record
-        typer.echo(
-            f"{spec.name}: {record.location}, revision {record.revision or 'none'}, sha256 {record.sha256}"
-        )
-    tell(f"next: repro eval --models {','.join(models)} --data IMAGENET")
+def tell_waiting(records: Sequence[RunRecord]) -> None:
+    """Says on stderr how long the networks of one pass waited for images, where that is worth a remedy."""
+    passes = [(record.seconds, record.waited_seconds) for record in records if record.waited_seconds]
+    seconds, waited = max(passes, default=(0, 0))
+    if waited > max(10, 0.1 * seconds):
+        told = f"the networks waited {waited:.0f} of {seconds:.0f} s for images"
+        tell(f"{told}; --prepare keeps the crops for the next evaluation, more --workers read faster")
 
 
 def local_weights(options: list[str], models: str = "") -> Mapping[str, Path]:

@@ -153,6 +153,7 @@ class _Evaluation:
             seconds=round((datetime.now(UTC) - run.started).total_seconds(), 3),
             image_modes=dict(sorted(modes.items())),
             n_cached=self.images.n_cached,
+            waited_seconds=self.images.waited_seconds and round(self.images.waited_seconds, 3),
             memory_format=run.manner.memory_format,
             low_precision=low_precision,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ class ImagePass:
         self.shards = plan_shards(samples, self.numerics.batch_size)
         self.n_cached = 0
         """Images so far whose crops came from a cache."""
+        self.waited_seconds: float | None = None
+        """So far, for the next batch; None: none was asked for here."""
 
     def identity(self, candidate: Candidate, listing: str, manner: Manner = PLAIN) -> str:
         """The fingerprint of the rows that `candidate` gives in this pass."""
@@ -140,7 +143,13 @@ class ImagePass:
 
         A shard is asked for no earlier than its first batch is to be read.
         """
-        for loaded in on_device(self._read(geometries, shards, watcher), self.numerics.device):
+        batches = on_device(self._read(geometries, shards, watcher), self.numerics.device)
+        while True:
+            asked = time.perf_counter()
+            loaded = next(batches, None)
+            self.waited_seconds = (self.waited_seconds or 0) + time.perf_counter() - asked
+            if loaded is None:
+                return
             self.n_cached += loaded.n_cached
             yield loaded
 

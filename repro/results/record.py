@@ -138,7 +138,8 @@ class LowPrecision:
 class RunRecord:
     """All that decided a run's numbers; None where imported predictions do not tell.
 
-    `n_cached` counts the images whose crops came from a cache, in the pass that finished the run.
+    `n_cached` counts the images whose crops came from a cache, and of `seconds` the networks had to wait
+    `waited_seconds` for images, both in the pass that finished the run; None: that was not measured.
     """
 
     run_id: str
@@ -159,6 +160,7 @@ class RunRecord:
     schema: int = SCHEMA
     image_modes: Mapping[str, int] = field(default_factory=dict)
     n_cached: int = 0
+    waited_seconds: float | None = None
     memory_format: str = "contiguous"
     low_precision: LowPrecision | None = None
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -80,27 +80,10 @@ def make_photographs(folder: Path, n: int) -> Path:
 def evaluate(data: Path, cache: str) -> dict[str, Any]:
     """Seconds, peak memory and the loader's share of one evaluation."""
     from repro.evaluation import evaluate as evaluating
-    from repro.evaluation import image_pass
     from repro.evaluation.plan import Request, plan_evaluation
     from repro.evaluation.scoring import Unwatched
     from tests.oracle import NAME, save_weights
 
-    waited = 0.0
-    on_device = image_pass.on_device
-
-    def watched(batches: Any, device: str) -> Iterator[Any]:
-        """Counts the time in which the network waits for its images."""
-        nonlocal waited
-        loaded = on_device(batches, device)
-        while True:
-            began = time.perf_counter()
-            batch = next(loaded, None)
-            waited += time.perf_counter() - began
-            if batch is None:
-                return
-            yield batch
-
-    image_pass.on_device = watched
     runs, crops = data.with_name(f"runs-{data.name}"), data.with_name(f"crops-{data.name}")
     shutil.rmtree(runs, ignore_errors=True)
     if cache == "cold":
@@ -110,13 +93,13 @@ def evaluate(data: Path, cache: str) -> dict[str, Any]:
     if cache != "none":
         request = replace(request, crops=crops)
     began = time.perf_counter()
-    evaluating.evaluate(plan_evaluation(request), Unwatched())
+    (record,) = evaluating.evaluate(plan_evaluation(request), Unwatched())
     seconds = time.perf_counter() - began
     own, loaders = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
         "seconds": round(seconds, 2),
         "cpu_seconds": round(sum(used.ru_utime + used.ru_stime for used in (own, loaders)), 2),
-        "waited_seconds": round(waited, 2),
+        "waited_seconds": record.waited_seconds,
         "loader_cpu_seconds": round(loaders.ru_utime + loaders.ru_stime, 2),
         "peak_mb": own.ru_maxrss // _MB,
     }

@@ -10,12 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from repro.commands import app
+from repro.commands.evaluate import tell_waiting
+from repro.results.record import RunRecord
 from tests.hub import LoopbackHub, save_test_resnet
 from tests.oracle import NAME, paint, paint_folders, save_weights
 
@@ -236,3 +239,14 @@ def test_the_paths_of_a_run_do_not_matter(oracle: list[str], tmp_path: Path) -> 
     again = invoke(*oracle, "--data", tmp_path / "elsewhere" / "photos")
     assert again.exit_code == 0
     assert len(list((tmp_path / "runs").glob("*/run.json"))) == 1
+
+
+def test_long_waits_for_images_are_said_with_their_remedy(
+    oracle: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    invoke(*oracle)
+    (path,) = (tmp_path / "runs").glob("*/run.json")
+    record = RunRecord.from_json(path.read_text(), path)
+    for waited, seconds, said in ((30, 100, True), (30, 1000, False), (5, 10, False), (None, 100, False)):
+        tell_waiting([replace(record, waited_seconds=waited, seconds=seconds)])
+        assert ("waited 30 of 100 s for images; --prepare" in capsys.readouterr().err) is said

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import time
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from repro.datasets.class_folders import ClassFolders
 from repro.evaluation.evaluate import evaluate
 from repro.evaluation.plan import Request, plan_evaluation
 from repro.exceptions import StorageError
 from repro.results.record import RunRecord
 from repro.results.store import RunFolder, read_rows
+from repro.specs import Sample
 from tests.oracle import NAME, paint_folders, save_weights
 
 
@@ -188,3 +191,17 @@ def test_the_record_says_what_decided_the_numbers(request_: Request) -> None:
     assert record.environment["torch"]
     assert record.protocol.size_px == 48
     assert RunRecord.from_json(record.to_json(), Path("run.json")) == record
+
+
+def test_the_record_says_how_long_the_networks_waited_for_images(request_: Request) -> None:
+    """Images that take long to read are waited for; what is read meanwhile is not."""
+
+    class Slow(ClassFolders):
+        def read(self, sample: Sample) -> bytes:
+            time.sleep(0.02)
+            return super().read(sample)
+
+    plan = plan_evaluation(request_)
+    values = {field.name: getattr(plan.dataset, field.name) for field in fields(plan.dataset)}
+    (record,) = evaluate(replace(plan, dataset=Slow(**values)), Watcher())
+    assert 40 * 0.02 <= record.waited_seconds <= record.seconds

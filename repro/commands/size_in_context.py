@@ -109,14 +109,18 @@ def _show(answered: list[Answered], out: Path) -> None:
 
 def _write(planned: SizeStudy, answered: list[Answered], seconds: float, out: Path) -> None:
     from repro.analysis.size_in_context import study_sizes
-    from repro.reporting.size_in_context import answers_csv, answers_table, compared_table
+    from repro.reporting.size_in_context import answers_csv, answers_table, compared_table, draw_answers
     from repro.reporting.table import to_markdown
     from repro.results.atomic import write_atomically
+    from repro.training.size_scenes import CLASSES, draw_look_alikes, render
 
     result = study_sizes(answered)
     write_atomically(out / "size-in-context.csv", answers_csv(answered))
+    scenes = {name: render(scene) for name, scene in zip(CLASSES, draw_look_alikes(), strict=True)}
+    write_atomically(out / "size-in-context.png", draw_answers(result, scenes))
     parts = [
         _head(planned, answered, seconds),
+        "![A scene of each class, and the right answers by model](size-in-context.png)\n",
         to_markdown(compared_table(result)),
         to_markdown(answers_table(result)),
     ]
@@ -125,13 +129,14 @@ def _write(planned: SizeStudy, answered: list[Answered], seconds: float, out: Pa
 
 def _head(planned: SizeStudy, answered: list[Answered], seconds: float) -> str:
     from repro.evaluation.environment import describe_environment
+    from repro.reporting.size_in_context import WRITTEN_BY
     from repro.training.size_in_context import MODELS
 
     versions, schedule = describe_environment(), planned.recipe.schedule
     n_trained = len({(one.model, one.seed) for one in answered})
     return (
         "# Size in context\n\n"
-        "Written by `repro study size-in-context`; do not edit. Raw counts: size-in-context.csv.\n\n"
+        f"{WRITTEN_BY} Raw counts: size-in-context.csv.\n\n"
         "Slide 15 proposes to let a model judge size from the surroundings. Scenes are generated here in "
         "which nothing else tells it: a box on the ground, its class its size in metres, drawn so that "
         "shape, texture, place and how large it looks are alike for all classes. Tiles and posts of one "

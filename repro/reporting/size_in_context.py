@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from io import StringIO
+from collections.abc import Mapping, Sequence
+from io import BytesIO, StringIO
+from typing import TYPE_CHECKING
 
-from repro.analysis.size_in_context import Answered, Cell, SizeStudyResult
+from repro.analysis.size_in_context import ADDED, QUESTIONS, Answered, Cell, SizeStudyResult
 from repro.reporting.figures import points_interval
+from repro.reporting.picture import STYLE
 from repro.reporting.table import Column, Group, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+WRITTEN_BY = "Written by `repro study size-in-context`; do not edit."
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+_DRAWN = (*(question for question in QUESTIONS if question != ADDED), "surroundings alone", "object alone")
+"""Conditions of the picture, from the top; chance is the same in all of them."""
 
 
 def answers_table(result: SizeStudyResult) -> Table:
@@ -55,6 +68,41 @@ def compared_table(result: SizeStudyResult) -> Table:
         ),
         groups=(Group("", rows),),
     )
+
+
+def draw_answers(result: SizeStudyResult, scenes: Mapping[str, NDArray[np.uint8]]) -> bytes:
+    """A PNG: a scene of each class, `(h, w, 3)` by its name; below, each model's share of right answers."""
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(8, 7), layout="constrained")
+        places = figure.subplot_mosaic([list(scenes), ["shares"] * len(scenes)], height_ratios=(1, 1.4))
+        for name, pixels in scenes.items():
+            places[name].imshow(pixels, interpolation="nearest")
+            places[name].set_title(name)
+            places[name].set_axis_off()
+        _draw_shares(places["shares"], result, 1 / len(scenes))
+        data = BytesIO()
+        figure.savefig(data, format="png", dpi=150, metadata={"Software": WRITTEN_BY})
+    return data.getvalue()
+
+
+def _draw_shares(axes: Axes, result: SizeStudyResult, chance: float) -> None:
+    """A row a condition, a point a model, with its interval."""
+    conditions = [condition for condition in reversed(_DRAWN) if condition in result.cells]
+    for row, condition in enumerate(conditions):
+        for n, ((model, cell), colour) in enumerate(
+            zip(result.cells[condition].items(), _COLOURS, strict=False)
+        ):
+            place = row + 0.24 - 0.16 * n
+            if cell.interval:
+                axes.plot([100 * end for end in cell.interval], [place, place], color=colour, linewidth=1.5)
+            axes.plot(100 * cell.accuracy, place, "o", color=colour, label="" if row else model)
+    axes.axvline(100 * chance, color="#999999", linewidth=0.8)
+    axes.set_yticks(range(len(conditions)), conditions)
+    axes.set_xlabel("right answers (%), mean over seeds and its 95% interval; the line is chance")
+    axes.legend(loc="lower right")
 
 
 def answers_csv(answered: Sequence[Answered]) -> bytes:

@@ -130,6 +130,18 @@ def _draw_size(random: np.random.Generator, label: int, held_out: bool) -> float
     return float(np.exp(low + ((1 + part) / 3 if held_out else around) * (high - low)))
 
 
+def draw_look_alikes(look_px: float = 14, among: int = 300) -> list[SizeScene]:
+    """Of each class the test scene whose object looks nearest to so many pixels high: they look alike."""
+    scenes = [draw_scene("test", index) for index in range(among)]
+    return [
+        min(
+            (scene for scene in scenes if scene.label == label),
+            key=lambda scene: abs(scene.look_px - look_px),
+        )
+        for label in range(len(CLASSES))
+    ]
+
+
 def render(scene: SizeScene) -> Pixels:
     """`(64, 64, 3)`; drawn four times as large, then averaged."""
     scale = 4

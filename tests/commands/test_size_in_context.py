@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from repro.commands import app
@@ -35,3 +36,5 @@ def test_models_are_trained_asked_and_probed(tmp_path: Path) -> None:
     assert "4 of 4 trainings (4 models, 1 seeds) done" in report
     assert "not decided at this scale" in report
     assert "surroundings greyed 1" in report
+    with Image.open(tmp_path / "reports" / "size-in-context.png") as picture:
+        assert picture.text["Software"] == "Written by `repro study size-in-context`; do not edit."

@@ -71,12 +71,14 @@ REPORT = CHECKOUT / "reports"
 class Took:
     """What a command took: seconds on the wall and of all cores, the most memory of one of its processes.
 
-    `waited` is the share of the pass in which our networks waited for images.
+    `pass_seconds` are those of its passes over the images alone, without imports (and, timm's, without
+    networks being built); `waited` is the share of the pass in which our networks waited for images.
     """
 
     seconds: float
     cpu_seconds: float
     peak_mib: float
+    pass_seconds: float = 0.0
     waited: float | None = None
 
 
@@ -97,6 +99,11 @@ class Measured:
     def ratios(self, side: str) -> list[float]:
         """By round, how many times as fast as timm."""
         return [t.seconds / own.seconds for t, own in zip(self.took[TIMM], self.took[side], strict=True)]
+
+    def pass_ratios(self, side: str) -> list[float]:
+        """By round, how many times as fast the passes over the images are, start-up aside."""
+        pairs = zip(self.took[TIMM], self.took[side], strict=True)
+        return [timm.pass_seconds / own.pass_seconds for timm, own in pairs]
 
     def images_per_second(self, side: str) -> float:
         seconds = statistics.median(took.seconds for took in self.took[side])
@@ -153,7 +160,8 @@ class Bench:
             command += [f"--{name.replace('_', '-')}", str(value)]
         took = _time(command)
         longest = max(list_runs(runs), key=lambda record: record.seconds)
-        return replace(took, waited=(longest.waited_seconds or 0) / longest.seconds)
+        waited = (longest.waited_seconds or 0) / longest.seconds
+        return replace(took, pass_seconds=longest.seconds, waited=waited)
 
     def _runs(self, side: str, models: Sequence[dict[str, Any]]) -> Path:
         named = "-".join([*(model["name"] for model in models), *re.findall(r"[\w-]+", side)])
@@ -172,7 +180,9 @@ class Bench:
             "out": str(out),
         }
         request.write_text(json.dumps(asked))
-        return _time([sys.executable, "-m", "tests.speed.timm_loop", str(request)])
+        took = _time([sys.executable, "-m", "tests.speed.timm_loop", str(request)])
+        loops = json.loads(out.read_text()).values()
+        return replace(took, pass_seconds=sum(loop["seconds"] for loop in loops))
 
     def _decided(self, side: str, models: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[Any]]]:
         """By model and file, what our rows say."""
@@ -223,6 +233,7 @@ def _set_values(of: Measured, limits: Mapping[str, float]) -> dict[str, Any]:
                 "images_per_second": round(of.images_per_second(side), 3),
                 "of_the_limit": round(of.images_per_second(side) / _limit(of.models, side, limits), 4),
                 "ratios": [round(ratio, 4) for ratio in of.ratios(side)],
+                "pass_ratios": [round(ratio, 4) for ratio in of.pass_ratios(side)],
                 "waited": [None if t.waited is None else round(t.waited, 5) for t in took],
                 "decided_alike": of.same.get(side, 1.0),
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from repro.analysis.statistics import wilson_interval
 
@@ -26,7 +26,7 @@ class Share:
         return self.n / self.of
 
 
-def pooled_share(has_cause: pd.Series[bool], images: pd.Series[str] | None) -> Share:
+def pooled_share(has_cause: pd.Series[bool], images: pd.Series[Any] | None) -> Share:
     """The share of errors with a cause; `images`, where several errors can be in one, are theirs.
 
     Errors in the same image are not independent, so Wilson's interval is then taken for as many
@@ -42,7 +42,7 @@ def pooled_share(has_cause: pd.Series[bool], images: pd.Series[str] | None) -> S
     return Share(n, of, *_wilson(n / of, min(_effective(has_cause, images), of)))
 
 
-def _effective(has_cause: pd.Series[bool], images: pd.Series[str]) -> float:
+def _effective(has_cause: pd.Series[bool], images: pd.Series[Any]) -> float:
     """How many independent errors would give the share the variance that it has."""
     share = has_cause.mean()
     residuals = (has_cause - share).groupby(images.to_numpy()).sum()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from repro.analysis.cause_pairs import ANY, Base, CausePairs
 from repro.analysis.causes import (
     ACCEPTABLE,
     CAUSES,
@@ -48,8 +49,6 @@ GENUINE_CAUSES = tuple(cause for cause in CAUSES if cause not in EXCUSED)
 
 CANDIDATES = (CONTEXT, SIZE, SHAPE)
 
-ANY = "any error"
-
 SIGNIFICANT = 0.05
 
 
@@ -58,13 +57,6 @@ class Scope(StrEnum):
 
     GENUINE = "genuine errors"
     ALL = "all errors"
-
-
-class Base(StrEnum):
-    """Of which images a rate is."""
-
-    IMAGES = "of all images"
-    BOTH_WRONG = "of images both get wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +145,14 @@ def common_images(runs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         InvalidRun: there is none.
     """
     scored = {run: rows.filter(pc.equal(rows["status"], OK)) for run, rows in runs.items()}
+    ids = [rows["image_id"] for rows in scored.values()]
+    if len(ids[0]) and all(others.equals(ids[0]) for others in ids):
+        return scored
     common = set.intersection(*(set(rows["image_id"].to_pylist()) for rows in scored.values()))
     if not common:
         raise InvalidRun("nothing to study: no image was scored in every run")
-    ids = pa.array(sorted(common), pa.string())
-    return {run: rows.filter(pc.is_in(rows["image_id"], ids)) for run, rows in scored.items()}
+    in_all = pa.array(sorted(common), pa.string())
+    return {run: rows.filter(pc.is_in(rows["image_id"], in_all)) for run, rows in scored.items()}
 
 
 def study_causes(
@@ -181,7 +176,8 @@ def study_causes(
     """
     if not len(errors) or errors["cause"].isin(EXCUSED).all():
         raise UsageError(f"no genuine error among {len(errors):,}: labels or overlaps excuse all of them")
-    of_run = {run: errors[errors["run"] == run] for run in names}
+    by_run = dict(iter(errors.groupby("run", sort=False)))
+    of_run = {run: by_run.get(run, errors[:0]) for run in names}
     runs = tuple(
         StudiedRun(run, names[run], token_mixers[run], *_counted(of_run[run], single=True)) for run in names
     )
@@ -206,12 +202,15 @@ def causes_of(scope: Scope) -> tuple[str, ...]:
 
 
 def _counted(errors: pd.DataFrame, single: bool) -> tuple[dict[Scope, int], dict[Scope, Mapping[str, Share]]]:
+    import pandas as pd
+
     n_errors: dict[Scope, int] = {}
     shares: dict[Scope, Mapping[str, Share]] = {}
     for scope in Scope:
         counted = in_scope(errors, scope)
         n_errors[scope] = len(counted)
-        images = None if single else counted["image_id"]
+        # As numbers: every cause groups by them, and texts are slow to group by.
+        images = None if single else pd.Series(pd.factorize(counted["image_id"])[0])
         shares[scope] = (
             {cause: pooled_share(counted["cause"] == cause, images) for cause in causes_of(scope)}
             if len(counted)
@@ -233,13 +232,16 @@ def _differences(
     scope: Scope,
 ) -> Iterator[CauseDifference]:
     """Every two runs, every cause, on both bases; the correction is for all of the scope."""
+    import pandas as pd
+
     excluded = set(no_label) if scope is Scope.GENUINE else set()
-    images = [image_id for image_id in image_ids if image_id not in excluded]
-    present = {run: _present(in_scope(errors, scope), images, scope) for run, errors in of_run.items()}
+    images = pd.Index([image_id for image_id in image_ids if image_id not in excluded])
+    pairs = CausePairs([_present(in_scope(errors, scope), images, scope) for errors in of_run.values()])
+    runs = list(of_run)
     compared = [
-        (first, second, base, cause, counts)
-        for first, second in combinations(of_run, 2)
-        for base, cause, counts in _paired(present[first], present[second])
+        (runs[first], runs[second], base, cause, counts)
+        for first, second in combinations(range(len(runs)), 2)
+        for base, cause, counts in pairs.of(first, second)
     ]
     paired = [counts.differ() for *_, counts in compared]
     p_corrected = holm([one.p for one in paired])
@@ -260,33 +262,15 @@ def _differences(
         )
 
 
-def _present(errors: pd.DataFrame, images: Sequence[str], scope: Scope) -> dict[str, Mask]:
+def _present(errors: pd.DataFrame, images: pd.Index[str], scope: Scope) -> dict[str, Mask]:
     """By cause, in which of the images a run has an error of it."""
     import numpy as np
+    import pandas as pd
 
-    cause_of = dict(zip(errors["image_id"], errors["cause"], strict=True))
-    causes = np.array([cause_of.get(image_id, "") for image_id in images])
-    return {ANY: causes != "", **{cause: causes == cause for cause in causes_of(scope)}}
-
-
-def _paired(
-    first: Mapping[str, Mask], second: Mapping[str, Mask]
-) -> Iterator[tuple[Base, str, PairedCounts]]:
-    for cause in first:
-        yield Base.IMAGES, cause, _count(first[cause], second[cause])
-    both_wrong = first[ANY] & second[ANY]
-    if both_wrong.any():
-        for cause in first:
-            if cause not in (ANY, NO_LABEL):  # both have these or neither has
-                yield Base.BOTH_WRONG, cause, _count(first[cause][both_wrong], second[cause][both_wrong])
-
-
-def _count(first: Mask, second: Mask) -> PairedCounts:
-    both, neither = int((first & second).sum()), int((~first & ~second).sum())
-    return PairedCounts(
-        both=both,
-        only_first=int((first & ~second).sum()),
-        only_second=int((~first & second).sum()),
-        neither=neither,
-        n_agree=both + neither,
-    )
+    places = images.get_indexer(pd.Index(errors["image_id"]))  # -1: not among them
+    present = {ANY: np.ones(len(errors), bool)}
+    present |= {cause: (errors["cause"] == cause).to_numpy(bool) for cause in causes_of(scope)}
+    found = {cause: np.zeros(len(images), bool) for cause in present}
+    for cause, errs in present.items():
+        found[cause][places[errs & (places >= 0)]] = True
+    return found

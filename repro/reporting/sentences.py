@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from repro.analysis.cause_pairs import ANY, Base
 from repro.analysis.causes import CONTEXT, SHAPE, SIZE
 from repro.analysis.family_pairs import MIN_ERRORS, FamilyPairs
 from repro.analysis.probed import ALL_PROBED, Probed
 from repro.analysis.study import (
-    ANY,
     CANDIDATES,
-    Base,
     CauseDifference,
     CauseStudy,
     Scope,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from repro.analysis.cause_pairs import ANY, Base
 from repro.analysis.family_pairs import MIN_ERRORS
 from repro.analysis.probed import Probed
 from repro.analysis.shares import Share
-from repro.analysis.study import ANY, Base, CauseDifference, CauseStudy, Scope
+from repro.analysis.study import CauseDifference, CauseStudy, Scope
 from repro.catalogue.classes import class_name
 from repro.catalogue.error_types import N_IMAGES, SOURCE, load_error_types
 from repro.reporting.paired import p_text

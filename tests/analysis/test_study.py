@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from repro.analysis.cause_pairs import ANY, Base
 from repro.analysis.family_pairs import sort_pairs
 from repro.analysis.shares import pooled_share
 from repro.analysis.statistics import wilson_interval
-from repro.analysis.study import ANY, Base, Scope, common_images, study_causes
+from repro.analysis.study import Scope, common_images, study_causes
 from repro.catalogue.error_types import load_error_types
 from repro.catalogue.models import find_model
 from repro.exceptions import InvalidRun, UsageError

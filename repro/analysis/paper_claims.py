@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from repro.analysis.claim_verdict import ClaimVerdict, Finding
 from repro.analysis.measured import Measured
@@ -31,7 +31,18 @@ def judge_counted(claim: CountedClaim, _measured: Measured) -> Finding:
     _, _, unit = QUANTITY_WORDS[claim.quantity]
     verdict = ClaimVerdict.HOLDS if judged.verdict is Verdict.AGREES else ClaimVerdict.DIFFERS
     reason = f"{counted:.3f} {unit} counted, of the network built so"
-    return Finding(verdict, reason, f"{claim.stated:f}", f"{counted:.3f}", steps=(reason,))
+    right = _rounded_otherwise(counted, claim.stated)
+    return Finding(verdict, reason, f"{claim.stated:f}", f"{counted:.3f}", right, steps=(reason,))
+
+
+def _rounded_otherwise(counted: Decimal, stated: Decimal) -> str:
+    """What the count rounds to where that is not the printed number, and how this one may have come about."""
+    rounded, cut_off = (counted.quantize(stated, how) for how in (ROUND_HALF_EVEN, ROUND_DOWN))
+    if rounded == stated:
+        return ""
+    return f"{rounded} if rounded" + (
+        f"; {stated} is what is left when it is cut off" if cut_off == stated else ""
+    )
 
 
 def judge_ordering(claim: OrderingClaim, _measured: Measured) -> Finding:

@@ -109,11 +109,11 @@ def _cells(entry: LedgerEntry) -> tuple[str, ...]:
 
 
 def _note(entry: LedgerEntry) -> str:
-    """A number that holds needs no words beside the one found."""
+    """A number that holds needs no words beside the one found, unless that rounds otherwise."""
     finding = entry.finding
     is_number = isinstance(entry.claim, ValueClaim | CountedClaim)
     if is_number and finding.verdict is ClaimVerdict.HOLDS:
-        return ""
+        return finding.right
     return "; right is: ".join(filter(None, (finding.reason, finding.right)))
 
 

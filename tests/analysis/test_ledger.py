@@ -131,6 +131,16 @@ def test_every_count_of_the_first_paper_but_two_models_holds():
     assert len(by_verdict[V.HOLDS]) + 2 * 2 + 2 * len(outside) == len(counts)
 
 
+def test_a_count_that_rounds_otherwise_than_printed_says_so():
+    said = {
+        entry.claim.id: entry.finding.right
+        for entry in WITHOUT_RUNS.entries
+        if isinstance(entry.claim, CountedClaim) and entry.finding.right
+    }
+    told = "2.6 if rounded; 2.5 is what is left when it is cut off"
+    assert said == {"paper-t5-pool-pool-attention-attention-macs": told}
+
+
 def test_the_second_papers_counts_hold_by_torchs_convention():
     ledger = WITHOUT_RUNS.of_source("baselines")
     assert ledger.counts == {V.HOLDS: 94, V.NOT_RUN: 47}

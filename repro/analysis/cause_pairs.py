@@ -35,12 +35,8 @@ class CausePairs:
         self.n_images = len(present[0][ANY])
         masks = {cause: np.stack([of[cause] for of in present]).astype(np.float32) for cause in present[0]}
         wrong = masks[ANY]
-        self._both = {cause: self._integers(mask @ mask.T) for cause, mask in masks.items()}
-        self._beside_wrong = {cause: self._integers(mask @ wrong.T) for cause, mask in masks.items()}
-
-    @staticmethod
-    def _integers(counts: NDArray[np.float32]) -> NDArray[np.int64]:
-        return counts.astype("int64")
+        self._both = {cause: (mask @ mask.T).astype(np.int64) for cause, mask in masks.items()}
+        self._beside_wrong = {cause: (mask @ wrong.T).astype(np.int64) for cause, mask in masks.items()}
 
     def of(self, first: int, second: int) -> Iterator[tuple[Base, str, PairedCounts]]:
         """By base and cause, on how many images the runs at these places have an error of it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _CONVERT = (
     "import sys, torch, safetensors.torch as s; "
-    "s.save_file(torch.load(sys.argv[1], 'cpu', weights_only=True), sys.argv[2])"
+    's.save_file(torch.load(sys.argv[1], "cpu", weights_only=True), sys.argv[2])'
 )
 """Of a pickled file of tensors by name, for whoever trusts it."""
 
@@ -172,7 +173,7 @@ def _local_file(spec: ModelSpec, path: Path) -> LocatedWeights:
     if path.suffix != ".safetensors":
         raise WeightsRefused(
             f"weights of {spec.name}: only safetensors are loaded, which cannot carry code, not {path}",
-            hint=f'python -c "{_CONVERT}" {path} {path.with_suffix(".safetensors")}',
+            hint=shlex.join(["python", "-c", _CONVERT, str(path), str(path.with_suffix(".safetensors"))]),
         )
     record = WeightsRecord("file", str(path.resolve()), "", _sha256(path), "not pinned")
     return LocatedWeights(path, record)

@@ -7,6 +7,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
+# Where set, each process compiles torch anew, 6 s of two cores, and the tests begin hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo app screenshots test mutants proof reports bench growth hierarchy lint install lock clean
 
 demo: install

@@ -10,6 +10,7 @@ import hashlib
 import io
 import re
 import shlex
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,10 +174,15 @@ def _local_file(spec: ModelSpec, path: Path) -> LocatedWeights:
     if path.suffix != ".safetensors":
         raise WeightsRefused(
             f"weights of {spec.name}: only safetensors are loaded, which cannot carry code, not {path}",
-            hint=shlex.join(["python", "-c", _CONVERT, str(path), str(path.with_suffix(".safetensors"))]),
+            hint=_conversion(path),
         )
     record = WeightsRecord("file", str(path.resolve()), "", _sha256(path), "not pinned")
     return LocatedWeights(path, record)
+
+
+def _conversion(pickle: Path) -> str:
+    """The command that makes safetensors of it, by the Python that runs now: another might have no torch."""
+    return shlex.join([sys.executable, "-c", _CONVERT, str(pickle), str(pickle.with_suffix(".safetensors"))])
 
 
 def _is_sha256(text: str) -> bool:

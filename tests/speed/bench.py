@@ -31,12 +31,18 @@ from typing import Any
 
 from repro.results.runs import list_runs
 from tests.conftest import CHECKOUT
-from tests.speed.material import describe_model, link_photographs
+from tests.speed.material import describe_model, place_photographs
 
 LITE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 TALK = ("poolformer_s24", "deit_small", "resmlp_24", "resnet34")
 
 TIMM = "timm"
+TIMM_FP32 = "timm, no TF32"
+"""On CUDA timm's script lets matrices be multiplied in TF32; what it decides in fp32 is asked of it apart."""
+
+COPIES = {"cpu": 1, "cuda": 16, "mps": 4}
+"""Files of each photograph: without them a GPU would be through before it was warm."""
+
 VARIANTS: Mapping[str, Sequence[str]] = {
     "fp32": (),
     "fp32, tuned": ("--tune",),
@@ -57,11 +63,11 @@ class Set:
 
 SETS: Mapping[str, Set] = {
     "lite": Set(LITE, 1000, ("exact-fast", "exact-fast, crops kept")),
-    "talk": Set(TALK, 400, ("fp32, tuned", "bf16")),
-    "poolformer_s24": Set(TALK[:1], 300, ("fp32, tuned",)),
-    "deit_small": Set(TALK[1:2], 300, ("fp32, tuned",)),
-    "resmlp_24": Set(TALK[2:3], 300, ("fp32, tuned",)),
-    "resnet34": Set(TALK[3:], 300, ("fp32, tuned",)),
+    "talk": Set(TALK, 600, ("fp32, tuned", "bf16")),
+    "poolformer_s24": Set(TALK[:1], 800, ("fp32, tuned",)),
+    "deit_small": Set(TALK[1:2], 800, ("fp32, tuned",)),
+    "resmlp_24": Set(TALK[2:3], 800, ("fp32, tuned",)),
+    "resnet34": Set(TALK[3:], 800, ("fp32, tuned",)),
 }
 
 REPORT = CHECKOUT / "reports"
@@ -122,15 +128,16 @@ class Settings:
 class Bench:
     """The photographs, and the tensors of the models, in a folder that is gone afterwards."""
 
-    def __init__(self, folder: Path, data: Path, n_images: int, settings: Settings) -> None:
+    def __init__(self, folder: Path, data: Path, n_images: int, copies: int, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
-        self.data = link_photographs(data, n_images, folder / f"photographs-{n_images}")
+        self.data = place_photographs(data, n_images, copies, folder / "photographs")
         self.photographs = sorted(self.data.glob("*/*"))
 
     def measure(self, models: Sequence[str], variants: Sequence[str], rounds: int) -> Measured:
         described = [describe_model(name, self.folder) for name in models]
         measured = Measured(models, len(self.photographs))
-        sides = [TIMM, *variants]
+        timms = [TIMM, TIMM_FP32] if self.settings.device == "cuda" else [TIMM]
+        sides = [*timms, *variants]
         measured.took = {side: [] for side in sides}
         for round_ in range(1 + rounds):
             for side in sides if round_ % 2 == 0 else reversed(sides):
@@ -140,15 +147,15 @@ class Bench:
                     measured.took[side].append(took)
                 else:
                     measured.first[side] = took.seconds
-        reference = json.loads((self.folder / "timm.json").read_text())
+        reference = json.loads((self.folder / f"{timms[-1]}.json").read_text())
         decided = {name: result["decided"] for name, result in reference.items()}
         for side in variants:
             measured.same[side] = _share_alike(decided, self._decided(side, described))
         return measured
 
     def _run(self, side: str, models: Sequence[dict[str, Any]]) -> Took:
-        if side == TIMM:
-            return self._run_timm(models)
+        if side in (TIMM, TIMM_FP32):
+            return self._run_timm(side, models)
         runs = self._runs(side, models)
         for kept in runs.glob("*/run.json"):
             shutil.rmtree(kept.parent)
@@ -167,16 +174,17 @@ class Bench:
         named = "-".join([*(model["name"] for model in models), *re.findall(r"[\w-]+", side)])
         return self.folder / f"runs-{self.settings.device}-{named}"
 
-    def _run_timm(self, models: Sequence[dict[str, Any]]) -> Took:
+    def _run_timm(self, side: str, models: Sequence[dict[str, Any]]) -> Took:
         from repro.catalogue.classes import index_by_wnid
 
-        request, out = self.folder / "request.json", self.folder / "timm.json"
+        request, out = self.folder / "request.json", self.folder / f"{side}.json"
         there = {folder.name for folder in self.data.iterdir()}
         asked = {
             "models": models,
             "data": str(self.data),
             "class_map": {wnid: index for wnid, index in index_by_wnid().items() if wnid in there},
             **asdict(self.settings),
+            "as_its_script": side == TIMM,
             "out": str(out),
         }
         request.write_text(json.dumps(asked))
@@ -247,7 +255,7 @@ def _limit(models: Sequence[str], side: str, limits: Mapping[str, float]) -> flo
     multiply matrices, both as fast as they did alone."""
     from repro.catalogue.models import find_model
 
-    low = side != TIMM and not side.startswith("fp32")
+    low = not side.startswith(("fp32", TIMM))
     gmacs = limits["bfloat16_gmacs_per_second" if low else "float32_gmacs_per_second"]
     seconds = sum(find_model(name).macs["fvcore"] for name in models) / 1e9 / gmacs
     if "crops kept" not in side:
@@ -264,6 +272,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--data", type=Path, default=find_photographs(), help="class folders named by wnid")
     parser.add_argument("--images", type=int, help="of every set, instead of what each set has")
+    parser.add_argument("--copies", type=int, help="files of each photograph; 16 on CUDA, 1 on a CPU")
+    parser.add_argument("--devices", help="of this machine; all where it is not said")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--sets", default=",".join(SETS))
@@ -272,19 +282,23 @@ def main() -> None:
     if asked.data is None:
         parser.error("no photographs: --data FOLDER, class folders named by wnid")
     asked.out.mkdir(parents=True, exist_ok=True)
-    for device in reversed(available_devices()):
+    for device in asked.devices.split(",") if asked.devices else reversed(available_devices()):
         settings = Settings(device, BATCH_SIZES[device], asked.workers)
         for name in asked.sets.split(","):
             of = SETS[name]
             _tell(f"{device}, {name}: {', '.join(of.models)}")
             with tempfile.TemporaryDirectory() as place:
-                bench = Bench(Path(place), asked.data.absolute(), asked.images or of.n_images, settings)
+                copies = asked.copies or COPIES[device]
+                bench = Bench(
+                    Path(place), asked.data.absolute(), asked.images or of.n_images, copies, settings
+                )
                 measured = bench.measure(of.models, of.variants, asked.rounds)
                 limits = measure_limits(device, bench.photographs[:300])
             told = {
                 "name": name,
                 "date": datetime.now(UTC).date().isoformat(),
-                "processor": processor(),
+                "processor": processor(device),
+                "copies": copies,
                 "environment": dict(describe_environment()),
                 "rounds": asked.rounds,
                 "limits": limits,

@@ -43,7 +43,9 @@ def bench_markdown(values: Mapping[str, Any]) -> str:
     for of in values["sets"]:
         limits, environment = of["limits"], of["environment"]
         lines += ["", f"## {of['name']}, {of['device']}", ""]
-        lines.append(f"{', '.join(of['models'])}: {of['images']:,} photographs.")
+        copies = of.get("copies", 1)
+        told = "" if copies == 1 else f", {copies} files of each of {of['images'] // copies:,}"
+        lines.append(f"{', '.join(of['models'])}: {of['images']:,} photographs{told}.")
         if of["name"] != "lite":
             lines.append("Random weights: what they decide means nothing; how fast they are does.")
         lines.append(
@@ -94,7 +96,7 @@ def draw(values: Mapping[str, Any]) -> bytes:
         (f"{of['name']}, {of['device']}: {side}", took["ratios"])
         for of in values["sets"]
         for side, took in of["sides"].items()
-        if side != "timm"
+        if not side.startswith("timm")
     ]
     file = BytesIO()
     with matplotlib.style.context(["default", STYLE]):

@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.speed.material import with_comment
+
 SIZES = (1_000, 10_000, 50_000)
 N_RUNS = 50
 N_STARTS = 3
@@ -82,8 +84,7 @@ def make_photographs(folder: Path, n: int) -> Path:
     for i in range(n):
         path = folder / wnids[i % len(wnids)] / f"{i:06d}.JPEG"
         if not path.exists():
-            data, comment = encoded[i % N_DISTINCT], b"%06d" % i
-            path.write_bytes(data[:2] + b"\xff\xfe\x00\x08" + comment + data[2:])
+            path.write_bytes(with_comment(encoded[i % N_DISTINCT], f"{i:06d}"))
     return folder
 
 

@@ -11,7 +11,9 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-SIDE = 2048
+SIDES = {"cpu": 2048, "cuda": 8192, "mps": 4096}
+"""Of the matrices; on a GPU smaller ones measure how fast it is told what to do."""
+
 ROUNDS = 5
 
 
@@ -21,14 +23,17 @@ def measure_limits(device: str, paths: Sequence[Path]) -> dict[str, float]:
     return found | {"decoded_per_second": _decoded_per_second(paths)}
 
 
-def processor() -> str:
-    """How many cores of which kind, and what they multiply bf16 with."""
+def processor(device: str) -> str:
+    """How many cores of which kind, and what they multiply bf16 with; the GPU, where that is the device."""
+    import torch
+
     info = Path("/proc/cpuinfo")
     text = info.read_text() if info.is_file() else ""
     name = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
     units = [unit for unit in ("avx512_bf16", "amx_bf16") if re.search(rf"\b{unit}\b", text)]
     described = name[1] if name else platform.machine()
-    return f"{os.cpu_count()} cores, {described}, {' and '.join(units) or 'no unit for bf16'}"
+    cores = f"{os.cpu_count()} cores, {described}, {' and '.join(units) or 'no unit for bf16'}"
+    return f"{torch.cuda.get_device_name()}; {cores}" if device == "cuda" else cores
 
 
 def _matrix_gmacs(device: str, dtype_name: str) -> float:
@@ -36,14 +41,15 @@ def _matrix_gmacs(device: str, dtype_name: str) -> float:
     import torch
 
     dtype = getattr(torch, dtype_name)
-    first, second = (torch.randn(SIDE, SIDE).to(device, dtype) for _ in range(2))
+    side = SIDES[device]
+    first, second = (torch.randn(side, side).to(device, dtype) for _ in range(2))
     float((first @ second)[0, 0])
     fastest = float("inf")
     for _ in range(ROUNDS):
         started = time.perf_counter()
         float((first @ second)[0, 0])  # which waits for a GPU
         fastest = min(fastest, time.perf_counter() - started)
-    return SIDE**3 / fastest / 1e9
+    return side**3 / fastest / 1e9
 
 
 def _decoded_per_second(paths: Sequence[Path]) -> float:

@@ -48,8 +48,8 @@ def _write_weights(name: str, folder: Path) -> Path:
     return path
 
 
-def link_photographs(data: Path, n: int, folder: Path) -> Path:
-    """`n` of the photographs in class folders, spread over the classes, as links."""
+def place_photographs(data: Path, n: int, copies: int, folder: Path) -> Path:
+    """`n` of the photographs in class folders, over the classes: as links, or `copies` files of each."""
     classes = sorted(path for path in data.iterdir() if path.is_dir())
     by_class = [sorted(path.iterdir()) for path in classes]
     turns = [
@@ -58,5 +58,18 @@ def link_photographs(data: Path, n: int, folder: Path) -> Path:
     for photograph in turns[:n]:
         place = folder / photograph.parent.name
         place.mkdir(parents=True, exist_ok=True)
-        (place / photograph.name).symlink_to(photograph)
+        if copies == 1:
+            (place / photograph.name).symlink_to(photograph)
+            continue
+        file = photograph.read_bytes()
+        for i in range(copies):
+            (place / f"{photograph.stem}-{i:04d}{photograph.suffix}").write_bytes(
+                with_comment(file, f"{i:04d}")
+            )
     return folder
+
+
+def with_comment(jpeg: bytes, comment: str) -> bytes:
+    """Another file of the same pixels, which costs as much to decode."""
+    text = comment.encode("ascii")
+    return jpeg[:2] + b"\xff\xfe" + (2 + len(text)).to_bytes(2, "big") + text + jpeg[2:]

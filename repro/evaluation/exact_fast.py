@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from torch import nn
 from repro.evaluation.leads import best_classes, deviation, measure_leads, smallest_lead
 from repro.evaluation.loading import LoadedBatch
 from repro.evaluation.low_precision import EXACT_SCHEMA, NAMES, Calibration, Judged, is_checked, judge
-from repro.evaluation.predict import predict, score, to_rows
+from repro.evaluation.predict import forward, score, to_rows
 from repro.evaluation.shards import Shard
 from repro.exceptions import DataRefused, UsageError
 from repro.results.predictions import OK, SCHEMA
@@ -90,20 +91,21 @@ class ExactFast:
         """The rows of `EXACT_SCHEMA`: decided by fp32 where low precision could decide otherwise."""
         samples = loaded.batch.samples
         pixels = loaded.crops[self.protocol.geometry]
-        labels = torch.tensor([sample.label for sample in samples])
-        logits = predict(self.lowered, pixels, self.protocol).clone()  # to be written in
+        logits = forward(self.lowered, pixels, self.protocol).clone()  # to be written in
+        on = partial(torch.tensor, device=logits.device)
+        labels = on([sample.label for sample in samples])
         best = best_classes(logits, self.classes)
         low = measure_leads(logits, labels, best, self.classes)
         low[~logits.isfinite().all(dim=1)] = torch.nan
         lead = smallest_lead(low)
 
         again = lead <= self.calibration.bound
-        again |= torch.tensor([is_checked(sample.image_id) for sample in samples])
+        again |= on([is_checked(sample.image_id) for sample in samples])
         again |= self.calibration.covers(loaded.batch.shard)
-        again &= torch.tensor([facts.status == OK for facts in loaded.facts])
+        again &= on([facts.status == OK for facts in loaded.facts])
         deviations: list[float | None] = [None] * len(samples)
         if again.any():
-            exact = predict(self.network, pixels[again.to(pixels.device)], self.protocol)
+            exact = forward(self.network, pixels[again.to(pixels.device)], self.protocol)
             logits[again] = exact
             leads = measure_leads(exact, labels[again], best[again], self.classes)
             moved = iter(deviation(low[again], leads).tolist())
@@ -135,7 +137,7 @@ class ExactFast:
                     f"{sample.path} changed while it was evaluated",
                     hint="the same command once the images stay as they are",
                 )
-        logits = predict(self.network, loaded.crops[self.protocol.geometry], self.protocol)
+        logits = forward(self.network, loaded.crops[self.protocol.geometry], self.protocol)
         labels = torch.tensor([sample.label for sample in samples])
         rows = to_rows(samples, loaded.facts, score(logits, labels, self.classes)).to_pylist()
         return [kept[row["image_id"]] | {name: row[name] for name in SCHEMA.names} for row in rows]

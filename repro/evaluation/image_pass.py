@@ -21,7 +21,7 @@ from repro.evaluation.low_precision import Calibration, count_calibration_shards
 from repro.evaluation.manner import PLAIN, Manner, lay_out
 from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
-from repro.evaluation.predict import predict, score, to_rows
+from repro.evaluation.predict import forward, score, to_rows
 from repro.evaluation.scoring import Scorer, Watcher, score_pending
 from repro.evaluation.shards import Shard, cut_batches, plan_shards, shard_size
 from repro.exceptions import UsageError
@@ -174,7 +174,7 @@ class ImagePass:
         try:
             if scoring.exact_fast:
                 return scoring.exact_fast.score(loaded)
-            logits = predict(scoring.network, loaded.crops[protocol.geometry], protocol)
+            logits = forward(scoring.network, loaded.crops[protocol.geometry], protocol)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise

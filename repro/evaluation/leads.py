@@ -52,7 +52,7 @@ def deviation(low: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
 def _among(logits: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
     if not classes:
         return logits
-    outside = torch.ones(logits.shape[1], dtype=torch.bool)
+    outside = torch.ones(logits.shape[1], dtype=torch.bool, device=logits.device)
     outside[list(classes)] = False
     return logits.masked_fill(outside, -torch.inf)
 

@@ -28,36 +28,46 @@ class Scores:
     finite: NDArray[np.bool_]  # (b,)
 
 
-def predict(network: torch.nn.Module, pixels: torch.Tensor, protocol: Protocol) -> torch.Tensor:
-    """Logits `(b, 1000)` in fp32, on the CPU, of uint8 crops `(b, 3, h, w)` on the network's device."""
+def forward(network: torch.nn.Module, pixels: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+    """Logits `(b, 1000)` in fp32 of uint8 crops `(b, 3, h, w)`, where both are.
+
+    MPS, which has no fp64, hands them to the CPU.
+    """
     with torch.inference_mode():
         logits: torch.Tensor = network(normalise(pixels, protocol))
-    return logits.float().cpu()
+    return logits.float().cpu() if logits.device.type == "mps" else logits.float()
+
+
+def predict(network: torch.nn.Module, pixels: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+    """What `forward` gives, on the CPU."""
+    return forward(network, pixels, protocol).cpu()
 
 
 def score(logits: torch.Tensor, labels: torch.Tensor, classes: Sequence[int] = ()) -> Scores:
     """Top-5, probabilities and the rank of the true class; among equals the lower index comes first.
 
+    It is computed where the logits are: sorting them on the CPU takes longer than a GPU does to make them.
+
     Args:
-        logits: `(b, 1000)`.
-        labels: `(b,)` int64, of `classes`.
+        logits: `(b, 1000)`, on any device.
+        labels: `(b,)` int64, of `classes`, on any device.
         classes: what is chosen and ranked among, five at least; empty: all of them.
     """
     finite = torch.isfinite(logits).all(dim=1)
     if classes:
-        outside = torch.ones(logits.shape[1], dtype=torch.bool)
+        outside = torch.ones(logits.shape[1], dtype=torch.bool, device=logits.device)
         outside[list(classes)] = False
         logits = logits.masked_fill(outside, -torch.inf)
     probabilities = logits.softmax(dim=1)
     order = logits.sort(dim=1, descending=True, stable=True).indices
     top5 = order[:, :5]
-    own = labels[:, None]
+    own = labels.to(logits.device)[:, None]
     return Scores(
-        top5=top5.to(torch.int16).numpy(),
-        p_top5=probabilities.gather(1, top5).numpy(),
-        p_label=probabilities.gather(1, own)[:, 0].numpy(),
-        rank=(order == own).int().argmax(dim=1).to(torch.int16).numpy(),
-        finite=finite.numpy(),
+        top5=top5.to(torch.int16).numpy(force=True),
+        p_top5=probabilities.gather(1, top5).numpy(force=True),
+        p_label=probabilities.gather(1, own)[:, 0].numpy(force=True),
+        rank=(order == own).int().argmax(dim=1).to(torch.int16).numpy(force=True),
+        finite=finite.numpy(force=True),
     )
 
 

@@ -11,6 +11,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from repro.exceptions import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Processes:
@@ -42,16 +44,30 @@ class Processes:
 
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """Joins the others that torchrun started, by NCCL between GPUs, by gloo else."""
+    """Joins the others that torchrun started, by NCCL between GPUs, by gloo else.
+
+    Raises:
+        UsageError: there is no GPU for this process alone.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes()
         return
     processes = Processes(int(os.environ["RANK"]), count, int(os.environ.get("LOCAL_RANK", "0")))
     if device == "cuda":
-        torch.cuda.set_device(processes.local_rank)
+        _take_gpu(processes.local_rank, torch.cuda.device_count())
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield processes
     finally:
         distributed.destroy_process_group()
+
+
+def _take_gpu(local_rank: int, there: int) -> None:
+    """NCCL refuses two processes on one GPU, and says so in a page of its own words."""
+    if local_rank >= there:
+        raise UsageError(
+            f"torchrun began more processes than this machine has GPUs ({there})",
+            hint=f"torchrun --nproc-per-node {there}, or --device cpu",
+        )
+    torch.cuda.set_device(local_rank)

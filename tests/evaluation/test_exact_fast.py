@@ -92,14 +92,14 @@ def tied(photos: Path, tmp_path: Path) -> Request:
         models=[TIED],
         runs=tmp_path / "runs",
         data=photos,
-        weights={TIED: _weights(tmp_path, spread=1.0)},
+        weights={TIED: save_tied(tmp_path, spread=1.0)},
         device="cpu",
         threads=1,
         workers=0,
     )
 
 
-def _weights(folder: Path, spread: float, outliers: float = 0.0) -> Path:
+def save_tied(folder: Path, spread: float, outliers: float = 0.0) -> Path:
     path = folder / "tied.safetensors"
     tensors = {"spread": torch.tensor(spread), "outliers": torch.tensor(outliers)}
     safetensors.torch.save_file(tensors, path)
@@ -215,7 +215,7 @@ def outlying(tied: Request, monkeypatch: pytest.MonkeyPatch) -> Iterator[Request
     """One that moves some images far more than the calibration, cut short here, has seen."""
     monkeypatch.setattr("repro.evaluation.low_precision.FACTOR", 0.2)
     monkeypatch.setattr("repro.evaluation.low_precision.CHECKED_OF", 4)
-    weights = {TIED: _weights(tied.runs.parent, spread=3.0, outliers=1.0)}
+    weights = {TIED: save_tied(tied.runs.parent, spread=3.0, outliers=1.0)}
     yield replace(tied, weights=weights, precision="exact-fast")
 
 

@@ -145,7 +145,7 @@ def test_exact_fast_and_the_crop_cache_are_shared_though_a_process_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "small.py").write_text(SMALL)
-    weights = test_exact_fast._weights(tmp_path, spread=3.0, outliers=0.1)
+    weights = test_exact_fast.save_tied(tmp_path, spread=3.0, outliers=0.1)
     asked = Request(
         models=[TIED],
         runs=tmp_path / "alone",

@@ -27,8 +27,10 @@ N = A_FEW + 2
 
 
 def evaluated(folder: Path, kind: str = "size") -> OpenRun:
+    """Opened on the device that a job takes, since what is kept is kept for each."""
     rng = np.random.default_rng(11)
-    return evaluate_toy(kind, folder, [picture_for(kind, BIG, i > 2, rng) for i in range(N)])[0]
+    run, _ = evaluate_toy(kind, folder, [picture_for(kind, BIG, i > 2, rng) for i in range(N)])
+    return open_run(run.folder)
 
 
 @pytest.fixture(scope="module")

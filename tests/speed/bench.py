@@ -63,6 +63,7 @@ class Set:
 
 SETS: Mapping[str, Set] = {
     "lite": Set(LITE, 1000, ("exact-fast", "exact-fast, crops kept")),
+    "lite0": Set(LITE[:1], 1000, ("exact-fast", "exact-fast, crops kept")),
     "talk": Set(TALK, 600, ("fp32, tuned", "bf16")),
     "poolformer_s24": Set(TALK[:1], 800, ("fp32, tuned",)),
     "deit_small": Set(TALK[1:2], 800, ("fp32, tuned",)),

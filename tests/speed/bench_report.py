@@ -46,7 +46,7 @@ def bench_markdown(values: Mapping[str, Any]) -> str:
         copies = of.get("copies", 1)
         told = "" if copies == 1 else f", {copies} files of each of {of['images'] // copies:,}"
         lines.append(f"{', '.join(of['models'])}: {of['images']:,} photographs{told}.")
-        if of["name"] != "lite":
+        if not of["name"].startswith("lite"):
             lines.append("Random weights: what they decide means nothing; how fast they are does.")
         lines.append(
             f"{of['date']}: {of['processor']}; torch {environment['torch']}, timm {environment['timm']}; "

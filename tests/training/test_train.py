@@ -103,7 +103,7 @@ def test_a_killed_process_ends_with_the_same_weights(data: Path, whole: Path, tm
     """SIGKILL in the second epoch; then the same command, with loader processes this time."""
     out = tmp_path / "out"
     command = [sys.executable, "-m", "repro", "train", str(write_recipe(data)), "--data", str(data)]
-    command += ["--out", str(out), "--threads", "1", "--workers"]
+    command += ["--out", str(out), "--device", "cpu", "--threads", "1", "--workers"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen([*command, "0"], env=environment, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 100

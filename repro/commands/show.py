@@ -207,6 +207,8 @@ def count_complexities(specs: Iterable[ModelSpec], folder: Path) -> dict[str, Co
         from repro.commands.progress import track_on_terminal
         from repro.evaluation.complexity import count_complexity
 
+        if len(missing) > 1:
+            tell(f"counting params and MACs of {len(missing)} networks, once for {folder}")
         for spec in track_on_terminal(missing, "counting params and MACs"):
             counted[spec.name] = count_complexity(spec, folder)
     return {name: found for name, found in counted.items() if found is not None}

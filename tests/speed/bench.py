@@ -65,10 +65,10 @@ SETS: Mapping[str, Set] = {
     "lite": Set(LITE, 1000, ("exact-fast", "exact-fast, crops kept")),
     "lite0": Set(LITE[:1], 1000, ("exact-fast", "exact-fast, crops kept")),
     "talk": Set(TALK, 600, ("fp32, tuned", "bf16")),
-    "poolformer_s24": Set(TALK[:1], 800, ("fp32, tuned",)),
-    "deit_small": Set(TALK[1:2], 800, ("fp32, tuned",)),
-    "resmlp_24": Set(TALK[2:3], 800, ("fp32, tuned",)),
-    "resnet34": Set(TALK[3:], 800, ("fp32, tuned",)),
+    "poolformer_s24": Set(TALK[:1], 400, ("fp32, tuned",)),
+    "deit_small": Set(TALK[1:2], 400, ("fp32, tuned",)),
+    "resmlp_24": Set(TALK[2:3], 400, ("fp32, tuned",)),
+    "resnet34": Set(TALK[3:], 400, ("fp32, tuned",)),
 }
 
 REPORT = CHECKOUT / "reports"

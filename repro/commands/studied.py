@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,17 +32,6 @@ class Studied:
     sentences: dict[str, list[str]]
 
 
-@contextmanager
-def _cycles_left_alone() -> Iterator[None]:
-    """Millions of rows have no cycle among them; to look for some takes a quarter of the time of 50 runs."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-@_cycles_left_alone()
 def study_runs(folder: Path, names: Sequence[str], models: str | None, depth: int) -> Studied:
     """Studies the runs named, else all of the same images as the newest.
 

@@ -18,13 +18,12 @@ import json
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,11 +31,11 @@ from typing import Any
 from repro.results.runs import list_runs
 from tests.conftest import CHECKOUT
 from tests.speed.material import describe_model, place_photographs
+from tests.speed.measured import TIMM, Measured, Took, set_values
 
 LITE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 TALK = ("poolformer_s24", "deit_small", "resmlp_24", "resnet34")
 
-TIMM = "timm"
 TIMM_FP32 = "timm, no TF32"
 """On CUDA timm's script lets matrices be multiplied in TF32; what it decides in fp32 is asked of it apart."""
 
@@ -65,56 +64,13 @@ SETS: Mapping[str, Set] = {
     "lite": Set(LITE, 1000, ("exact-fast", "exact-fast, crops kept")),
     "lite0": Set(LITE[:1], 1000, ("exact-fast", "exact-fast, crops kept")),
     "talk": Set(TALK, 600, ("fp32, tuned", "bf16")),
-    "poolformer_s24": Set(TALK[:1], 400, ("fp32, tuned",)),
-    "deit_small": Set(TALK[1:2], 400, ("fp32, tuned",)),
-    "resmlp_24": Set(TALK[2:3], 400, ("fp32, tuned",)),
-    "resnet34": Set(TALK[3:], 400, ("fp32, tuned",)),
+    "poolformer_s24": Set(TALK[:1], 1000, ("fp32, tuned",)),
+    "deit_small": Set(TALK[1:2], 1000, ("fp32, tuned",)),
+    "resmlp_24": Set(TALK[2:3], 1000, ("fp32, tuned",)),
+    "resnet34": Set(TALK[3:], 1000, ("fp32, tuned",)),
 }
 
 REPORT = CHECKOUT / "reports"
-
-
-@dataclass(frozen=True, slots=True)
-class Took:
-    """What a command took: seconds on the wall and of all cores, the most memory of one of its processes.
-
-    `pass_seconds` are those of its passes over the images alone, without imports (and, timm's, without
-    networks being built); `waited` is the share of the pass in which our networks waited for images.
-    """
-
-    seconds: float
-    cpu_seconds: float
-    peak_mib: float
-    pass_seconds: float = 0.0
-    waited: float | None = None
-
-
-@dataclass
-class Measured:
-    """All rounds of a set of models: what each side took, on how many images it decides as timm's does.
-
-    Decided alike are the class, and whether the label is among the first five. `first` are the seconds of
-    the round that does not count.
-    """
-
-    models: Sequence[str]
-    n_images: int
-    took: dict[str, list[Took]] = field(default_factory=dict)
-    first: dict[str, float] = field(default_factory=dict)
-    same: dict[str, float] = field(default_factory=dict)
-
-    def ratios(self, side: str) -> list[float]:
-        """By round, how many times as fast as timm."""
-        return [t.seconds / own.seconds for t, own in zip(self.took[TIMM], self.took[side], strict=True)]
-
-    def pass_ratios(self, side: str) -> list[float]:
-        """By round, how many times as fast the passes over the images are, start-up aside."""
-        pairs = zip(self.took[TIMM], self.took[side], strict=True)
-        return [timm.pass_seconds / own.pass_seconds for timm, own in pairs]
-
-    def images_per_second(self, side: str) -> float:
-        seconds = statistics.median(took.seconds for took in self.took[side])
-        return self.n_images * len(self.models) / seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,41 +185,6 @@ def _tell(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def _set_values(of: Measured, limits: Mapping[str, float]) -> dict[str, Any]:
-    return {
-        "models": list(of.models),
-        "images": of.n_images,
-        "sides": {
-            side: {
-                "first_seconds": round(of.first[side], 3),
-                "seconds": [round(t.seconds, 3) for t in took],
-                "cpu_seconds": [round(t.cpu_seconds, 3) for t in took],
-                "peak_mib": round(max(t.peak_mib for t in took)),
-                "images_per_second": round(of.images_per_second(side), 3),
-                "of_the_limit": round(of.images_per_second(side) / _limit(of.models, side, limits), 4),
-                "ratios": [round(ratio, 4) for ratio in of.ratios(side)],
-                "pass_ratios": [round(ratio, 4) for ratio in of.pass_ratios(side)],
-                "waited": [None if t.waited is None else round(t.waited, 5) for t in took],
-                "decided_alike": of.same.get(side, 1.0),
-            }
-            for side, took in of.took.items()
-        },
-    }
-
-
-def _limit(models: Sequence[str], side: str, limits: Mapping[str, float]) -> float:
-    """Images a second, all models counted, if the cores did nothing but decode each photograph once and
-    multiply matrices, both as fast as they did alone."""
-    from repro.catalogue.models import find_model
-
-    low = not side.startswith(("fp32", TIMM))
-    gmacs = limits["bfloat16_gmacs_per_second" if low else "float32_gmacs_per_second"]
-    seconds = sum(find_model(name).macs["fvcore"] for name in models) / 1e9 / gmacs
-    if "crops kept" not in side:
-        seconds += 1 / limits["decoded_per_second"]
-    return len(models) / seconds
-
-
 def main() -> None:
     from repro.evaluation.environment import BATCH_SIZES, available_devices, describe_environment
     from tests.proof.photographs import find_photographs
@@ -305,7 +226,7 @@ def main() -> None:
                 "limits": limits,
                 **asdict(settings),
             }
-            text = keep(told | _set_values(measured, limits), asked.out)
+            text = keep(told | set_values(measured, limits), asked.out)
     sys.stdout.write(text)
 
 

@@ -36,7 +36,7 @@ proof: install
 hierarchy:
 	$(PYTHON) -m repro.catalogue.build_hierarchy
 
-# Both measure, and want a machine that does nothing else. bench: against timm's own loop, half an hour.
+# Both measure, and want a machine that does nothing else. bench: against timm's own loop, over an hour.
 # growth: 1,000 to 50,000 images made for it, a quarter of an hour and 13 GB in build/growth.
 bench: install
 	$(BIN)/python -m tests.speed.bench

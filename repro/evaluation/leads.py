@@ -16,7 +16,7 @@ import torch
 
 def best_classes(logits: torch.Tensor, classes: Sequence[int] = ()) -> torch.Tensor:
     """`(b,)` int64: the class with the greatest of the logits `(b, 1000)`, of `classes` if there are any."""
-    return _among(logits, classes).argmax(dim=1)
+    return among(logits, classes).argmax(dim=1)
 
 
 def measure_leads(
@@ -32,7 +32,7 @@ def measure_leads(
         best: `(b,)` int64, the first at low precision, for the leads at low precision and in fp32 alike.
         classes: what is chosen and ranked among; empty: all of them.
     """
-    logits = _among(logits.double(), classes)
+    logits = among(logits.double(), classes)
     first = _without(logits, best).amax(dim=1)
     fifth = _without(logits, labels).topk(5, dim=1).values[:, 4]
     return torch.stack([_of(logits, best) - first, _of(logits, labels) - fifth], dim=1)
@@ -49,7 +49,8 @@ def deviation(low: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
     return (low - exact).abs().masked_fill(undecided, 0).amax(dim=1)
 
 
-def _among(logits: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
+def among(logits: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
+    """The logits `(b, 1000)`, minus infinity for all but `classes`; empty: as they are."""
     if not classes:
         return logits
     outside = torch.ones(logits.shape[1], dtype=torch.bool, device=logits.device)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from repro.evaluation.leads import among
 from repro.evaluation.loading import Facts
 from repro.evaluation.preprocess import normalise
 from repro.results.predictions import NON_FINITE, OK, SCHEMA
@@ -54,10 +55,7 @@ def score(logits: torch.Tensor, labels: torch.Tensor, classes: Sequence[int] = (
         classes: what is chosen and ranked among, five at least; empty: all of them.
     """
     finite = torch.isfinite(logits).all(dim=1)
-    if classes:
-        outside = torch.ones(logits.shape[1], dtype=torch.bool, device=logits.device)
-        outside[list(classes)] = False
-        logits = logits.masked_fill(outside, -torch.inf)
+    logits = among(logits, classes)
     probabilities = logits.softmax(dim=1)
     order = logits.sort(dim=1, descending=True, stable=True).indices
     top5 = order[:, :5]

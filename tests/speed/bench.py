@@ -31,7 +31,7 @@ from typing import Any
 from repro.results.runs import list_runs
 from tests.conftest import CHECKOUT
 from tests.speed.material import describe_model, place_photographs
-from tests.speed.measured import TIMM, Measured, Took, set_values
+from tests.speed.measured import TIMM, Measured, Took, to_values
 
 LITE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 TALK = ("poolformer_s24", "deit_small", "resmlp_24", "resnet34")
@@ -226,7 +226,7 @@ def main() -> None:
                 "limits": limits,
                 **asdict(settings),
             }
-            text = keep(told | set_values(measured, limits), asked.out)
+            text = keep(told | to_values(measured, limits), asked.out)
     sys.stdout.write(text)
 
 

@@ -53,7 +53,8 @@ class Measured:
         return self.n_images * len(self.models) / seconds
 
 
-def set_values(of: Measured, limits: Mapping[str, float]) -> dict[str, Any]:
+def to_values(of: Measured, limits: Mapping[str, float]) -> dict[str, Any]:
+    """As `bench.json` has them; `limits` are those of the machine (`limits.py`)."""
     return {
         "models": list(of.models),
         "images": of.n_images,

@@ -7,9 +7,8 @@ follow, each a patch embedding (fewer tokens, more channels) and blocks of two r
     Y = X + λ₁ · TokenMixer(Norm(X))         equation 2, tokens exchange what they know
     Z = Y + λ₂ · σ(Norm(Y) W₁) W₂            equation 3, each token by itself
 
-λ is a layer scale, one number a channel; the second paper scales the X that is added too. PoolFormer takes
-for token mixer the mean of the neighbours less the token itself, which has no parameters. All of it is an
-argument, so that a row of the paper's ablation study (Table 5) is one line:
+λ is a layer scale, one number a channel; the second paper scales the added X too. PoolFormer's token mixer
+is the mean of the neighbours less the token. All is an argument: a row of the ablation, Table 5, is a line:
 
     MetaFormer(Architecture())                                       PoolFormer-S12
     MetaFormer(Architecture(token_mixer="identity"))                 its "identity mapping"
@@ -32,11 +31,9 @@ from repro.architecture import HEAD_DIM, N_STAGES, Architecture
 
 
 class Pooling(nn.Module):
-    """Average pooling over K×K tokens, less the token itself (equation 4); the border has fewer neighbours.
+    """Average pooling over K×K tokens (equation 4), less the token itself, since the block adds it again:
 
-        T'[c,i,j] = mean of T[c,i+p,j+q] over |p|, |q| ≤ (K-1)/2 inside the image  -  T[c,i,j]
-
-    The block adds T again, which is why it is taken off here.
+    T'[c,i,j] = mean of T[c,i+p,j+q] over |p|, |q| ≤ (K-1)/2 inside the image  -  T[c,i,j]
     """
 
     def __init__(self, size: int) -> None:
@@ -132,19 +129,26 @@ BUILD_ACTIVATION: Mapping[str, Callable[[], nn.Module]] = {
 }
 
 
+class PerToken(nn.Conv2d):
+    """X W + b of `(n, h, w, c)`: a convolution of 1×1 as the matrix product that it is, faster on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight.flatten(1), self.bias)
+
+
 class ChannelMLP(nn.Module):
-    """σ(X W₁) W₂, each token by itself, which makes both matrices convolutions of 1×1."""
+    """σ(X W₁) W₂, each token by itself."""
 
     def __init__(self, architecture: Architecture, dim: int) -> None:
         super().__init__()
         inside = architecture.mlp_ratio * dim
-        self.fc1 = nn.Conv2d(dim, inside, 1, bias=architecture.mlp_bias)
+        self.fc1 = PerToken(dim, inside, 1, bias=architecture.mlp_bias)
         self.act = BUILD_ACTIVATION[architecture.activation]()
-        self.fc2 = nn.Conv2d(inside, dim, 1, bias=architecture.mlp_bias)
+        self.fc2 = PerToken(inside, dim, 1, bias=architecture.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.fc2(self.act(self.fc1(x)))
-        return out
+        out: Tensor = self.fc2(self.act(self.fc1(x.permute(0, 2, 3, 1))))
+        return out.permute(0, 3, 1, 2)
 
 
 class SubBlock(nn.Module):
@@ -221,20 +225,16 @@ class MetaFormer(nn.Module):
             for stage, end in enumerate(accumulate(depths))
         )
         self.norm = nn.LayerNorm(last_dim, eps=1e-6) if architecture.pool_first else nn.GroupNorm(1, last_dim)
+        self.mean = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(last_dim, architecture.n_classes)
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         for embed, stage in zip(self.embeddings, self.stages, strict=True):
             x = stage(embed(x))
-        features = self.norm(_mean(x)) if self.architecture.pool_first else _mean(self.norm(x))
-        logits: Tensor = self.head(features)
+        x = self.norm(self.mean(x)) if self.architecture.pool_first else self.mean(self.norm(x))
+        logits: Tensor = self.head(x)
         return logits
-
-
-def _mean(x: Tensor) -> Tensor:
-    """`(n, c, h, w)` to `(n, c)`."""
-    return functional.adaptive_avg_pool2d(x, 1).flatten(1)
 
 
 def _without_bias(norm: nn.Module) -> nn.Module:

@@ -44,6 +44,7 @@ class Learner:
             weight_decay=self.how.weight_decay,
             eps=self.how.eps,
             betas=self.how.betas,
+            **_fused(self.how.optimizer),
         )
         self.mixup = _mixup(recipe)
         self.updates = 0
@@ -132,6 +133,11 @@ class Learner:
                 )
         first, any_of_5, n = self.processes.total(counts).tolist()
         return first / n, any_of_5 / n if k == 5 < self.recipe.network.n_classes else None, int(n)
+
+
+def _fused(optimizer: str) -> dict[str, Any]:
+    """One kernel a tensor instead of a dozen, which a small network spends a tenth of an update on."""
+    return {"fused": True} if optimizer in ("adam", "adamw") else {}
 
 
 def _mixup(recipe: Recipe) -> Mixup | None:

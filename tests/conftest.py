@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 CHECKOUT = Path(__file__).parents[1]
@@ -70,6 +72,17 @@ def loopback_only() -> Iterator[None]:
         yield
 
 
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that one of the processes that run tests makes, for all of them."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").is_file():
+            make(folder)
+            (folder / "done").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def counted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs with the counts of every network of the first paper; each costs a second."""
@@ -77,11 +90,12 @@ def counted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from repro.catalogue.tables import find_table
     from repro.evaluation.complexity import count_complexity
 
-    folder = tmp_path_factory.mktemp("counted")
-    for row in find_table("paper").rows:
-        if (spec := find_model(row.model)).timm_name:
-            count_complexity(spec, folder)
-    return folder
+    def count(folder: Path) -> None:
+        for row in find_table("paper").rows:
+            if (spec := find_model(row.model)).timm_name:
+                count_complexity(spec, folder)
+
+    return made_once(tmp_path_factory, "counted", count)
 
 
 @pytest.fixture(scope="session")

@@ -24,11 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock
 
 from tests.browser.chromium import WAIT_MS, NoBrowser, Seen, launch_chromium
 from tests.browser.photographs import Evaluated, evaluate_photographs
-from tests.conftest import CHECKOUT
+from tests.conftest import CHECKOUT, made_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -53,13 +52,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     """Evaluated once for all processes that run tests."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "photographs"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "done").is_file():
-            evaluate_photographs(folder)
-            (folder / "done").touch()
-    return Evaluated(folder)
+    return Evaluated(made_once(tmp_path_factory, "photographs", evaluate_photographs))
 
 
 @pytest.fixture(scope="session")

@@ -165,7 +165,7 @@ def test_no_space_left_is_told_and_leaves_nothing_half_written(tmp_path: Path) -
 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_resumes(tmp_path: Path) -> None:
     """The interrupt goes to the whole process group, loader process included, as a terminal sends it."""
-    data = paint_folders(tmp_path / "photos", range(8), per_class=50)
+    data = paint_folders(tmp_path / "photos", range(8), per_class=40)
     command = [*REPRO, "eval", "--models", "lite0", "--data", str(data), "--runs", str(tmp_path / "runs")]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
@@ -177,12 +177,12 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_resumes(tmp_path: Path) 
         assert process.stderr is not None
         told = process.stderr.read()
         assert process.wait() == 130, told
-    assert "stopped by user; 256 of 400 images kept; the same command resumes" in told
+    assert "stopped by user; 256 of 320 images kept; the same command resumes" in told
     assert "Traceback" not in told
     assert no_runs_in(tmp_path)
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
-    assert "resuming: 256 of 400 images done" in again.stderr
+    assert "resuming: 256 of 320 images done" in again.stderr
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Mask = NDArray[np.bool_]
+    Masks = NDArray[np.bool_]
 
 ANY = "any error"
 
@@ -28,12 +28,12 @@ class Base(StrEnum):
 class CausePairs:
     """Counts of every two runs at once, as products of matrices; exact, since they stay below 2**24."""
 
-    def __init__(self, present: Sequence[Mapping[str, Mask]]) -> None:
-        """`present` by run, in its order."""
+    def __init__(self, present: Mapping[str, Masks]) -> None:
+        """`present`, by cause and for `ANY`: in which images `(runs, images)` a run has an error of it."""
         import numpy as np
 
-        self.n_images = len(present[0][ANY])
-        masks = {cause: np.stack([of[cause] for of in present]).astype(np.float32) for cause in present[0]}
+        self.n_images = present[ANY].shape[1]
+        masks = {cause: mask.astype(np.float32) for cause, mask in present.items()}
         wrong = masks[ANY]
         self._both = {cause: (mask @ mask.T).astype(np.int64) for cause, mask in masks.items()}
         self._beside_wrong = {cause: (mask @ wrong.T).astype(np.int64) for cause, mask in masks.items()}

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
 
 ACCEPTABLE, NO_LABEL, OVERLAPPING, FINE_GRAINED = (
     "acceptable label",
@@ -90,23 +91,23 @@ def assign_causes(
 
     real = real if real is not None else load_real_labels()
     label, predicted = errors["label"].to_numpy(), errors["predicted"].to_numpy()
-    listed = real_labels(errors["image_id"].tolist(), real)
+    image_ids = errors["image_id"].tolist()
+    seen = _Seen(image_ids, real)
     together, either = _co_occurrence(real, label, predicted)
-    own = [
-        labels is not None and a in labels and b in labels
-        for labels, a, b in zip(listed, label.tolist(), predicted.tolist(), strict=True)
-    ]
+    pairs, pair = np.unique(label * N_CLASSES + predicted, return_inverse=True)
+    described = describe_pairs(pairs // N_CLASSES, pairs % N_CLASSES)
     evidence = errors.assign(
-        real_labels=np.fromiter(listed, dtype=object, count=len(errors)),
+        real_labels=np.fromiter(real_labels(image_ids, real), dtype=object, count=len(errors)),
         overlap=_overlaps(label, predicted, together, either),
-        **_described(label, predicted),
-        n_together=together - np.array(own, dtype=np.int64),
-        n_models=_count_models(errors, models or {}),
+        **{name: values[pair] for name, values in described.items()},
+        n_together=together - (seen.has(label) & seen.has(predicted)),
+        n_models=_count_models(errors["run"], pair, models or {}),
     )
     if imagenet_x is not None:
         evidence["factor"] = imagenet_x["factor"].reindex(evidence["image_id"]).to_numpy()
+    evidence = evidence.assign(**{ACCEPTABLE: seen.has(predicted), NO_LABEL: seen.nothing()})
     fired = _fired(evidence, depth)
-    return evidence.join(fired).assign(cause=_first(fired))
+    return evidence.assign(**fired, cause=_first(fired))
 
 
 def cause_shares(caused: pd.DataFrame, depths: Sequence[int] = DEPTHS) -> pd.DataFrame:
@@ -131,17 +132,7 @@ def cause_shares(caused: pd.DataFrame, depths: Sequence[int] = DEPTHS) -> pd.Dat
 
 def _fired(evidence: pd.DataFrame, depth: int) -> pd.DataFrame:
     """By error, which rules fire: one boolean column a cause."""
-    import pandas as pd
-
-    labels = list(zip(evidence["real_labels"], evidence["predicted"].tolist(), strict=True))
-    fired = pd.DataFrame(
-        {
-            ACCEPTABLE: [known is not None and predicted in known for known, predicted in labels],
-            NO_LABEL: [known is not None and not len(known) for known, _ in labels],
-        },
-        index=evidence.index,
-        dtype=bool,
-    )
+    fired = evidence[[ACCEPTABLE, NO_LABEL]].copy()
     fired[OVERLAPPING] = evidence["overlap"] != ""
     fired[FINE_GRAINED] = evidence["depth"] >= depth
     fired[CONTEXT] = evidence["n_together"] > 0
@@ -153,12 +144,36 @@ def _fired(evidence: pd.DataFrame, depth: int) -> pd.DataFrame:
 
 
 def _first(fired: pd.DataFrame) -> pd.Series[str]:
-    """The first cause that fires; one always does."""
-    import numpy as np
+    """The first cause that fires, as a category; one always does."""
     import pandas as pd
 
     places = fired[list(CAUSES)].to_numpy().argmax(axis=1)
-    return pd.Series(np.array(CAUSES, dtype=object)[places], index=fired.index)
+    return pd.Series(pd.Categorical.from_codes(places, pd.Index(CAUSES)), index=fired.index)
+
+
+class _Seen:
+    """What ReaL's readers saw in the image of each error; nothing is known of others than ImageNet val's."""
+
+    def __init__(self, image_ids: Sequence[str], real: RealLabels | None) -> None:
+        import numpy as np
+
+        n_images = len(real.labelled) if real is not None else 0
+        places = val_places(image_ids)
+        # The last row is of images that are not known.
+        self._place = np.where(places < n_images, places, -1)
+        self._given = np.zeros((n_images + 1, N_CLASSES), dtype=bool)
+        self._nothing = np.zeros(n_images + 1, dtype=bool)
+        if real is not None:
+            self._given[real.images, real.classes] = True
+            self._nothing[:-1] = ~real.labelled
+
+    def has(self, classes: Ints) -> Mask:
+        """Whether they saw the class of each row."""
+        return self._given[self._place, classes]
+
+    def nothing(self) -> Mask:
+        """Whether they saw none of the classes."""
+        return self._nothing[self._place]
 
 
 def real_labels(image_ids: Sequence[str], real: RealLabels | None) -> list[list[int] | None]:
@@ -189,32 +204,27 @@ def _co_occurrence(real: RealLabels | None, label: Ints, predicted: Ints) -> tup
     return together, n_given[label] + n_given[predicted] - together
 
 
-def _overlaps(label: Ints, predicted: Ints, together: Ints, either: Ints) -> list[str]:
+def _overlaps(label: Ints, predicted: Ints, together: Ints, either: Ints) -> NDArray[np.object_]:
     """Why each pair overlaps, in words; empty where it does not."""
-    listed = load_overlaps()
-
-    def ground(a: int, b: int, n_together: int, n_either: int) -> str:
-        if (overlap := listed.get((min(a, b), max(a, b)))) is not None:
-            return overlap.ground
-        if n_together > MOST * n_either:
-            return f"ReaL gives both in {n_together:,} of the {n_either:,} images in which it gives either"
-        return ""
-
-    columns = (values.tolist() for values in (label, predicted, together, either))
-    return [ground(*pair) for pair in zip(*columns, strict=True)]
-
-
-def _described(label: Ints, predicted: Ints) -> dict[str, NDArray[np.generic]]:
-    """`describe_pairs` of each row, asked once a pair."""
     import numpy as np
 
-    keys, where = np.unique(label * N_CLASSES + predicted, return_inverse=True)
-    described = describe_pairs(keys // N_CLASSES, keys % N_CLASSES)
-    return {name: values[where] for name, values in described.items()}
+    grounds = np.full(len(label), "", dtype=object)
+    for place in np.flatnonzero(together > MOST * either).tolist():
+        counts = f"{together[place]:,} of the {either[place]:,} images in which it gives either"
+        grounds[place] = f"ReaL gives both in {counts}"
+    listed = {a * N_CLASSES + b: overlap.ground for (a, b), overlap in load_overlaps().items()}
+    keys = np.minimum(label, predicted) * N_CLASSES + np.maximum(label, predicted)
+    for place in np.flatnonzero(np.isin(keys, list(listed))).tolist():
+        grounds[place] = listed[int(keys[place])]
+    return grounds
 
 
-def _count_models(errors: pd.DataFrame, models: Mapping[str, str]) -> pd.Series[int]:
+def _count_models(run: pd.Series[str], pair: Ints, models: Mapping[str, str]) -> Ints:
     """Of how many models the runs are that make each row's pair, in whatever image."""
-    of_model = errors["run"].map(lambda run: models.get(run, run))
-    pairs = errors["label"] * N_CLASSES + errors["predicted"]
-    return of_model.groupby(pairs).transform("nunique").astype("int64")
+    import numpy as np
+    import pandas as pd
+
+    of_run, runs = pd.factorize(run)
+    of_model, names = pd.factorize(np.array([models.get(str(one), str(one)) for one in runs], dtype=object))
+    made = pd.unique(pair * max(len(names), 1) + of_model[of_run])
+    return np.bincount(made // max(len(names), 1))[pair]

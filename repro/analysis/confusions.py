@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from repro.analysis.statistics import benjamini_hochberg
 from repro.specs import N_CLASSES
@@ -68,7 +69,8 @@ def rank_pairs(errors: pd.DataFrame, counts: pd.DataFrame, *, symmetric: bool = 
     pairs = pairs.assign(**describe_pairs(label, predicted))
     if "cause" in errors:
         pairs["main_cause"] = _main_causes(errors, pairs, symmetric)
-    pairs["by_run"] = pd.Series(_counts_of_runs(by_run), index=pairs.index, dtype=object)
+    in_order = _counts_of_runs(by_run, grouped.ngroup().to_numpy())
+    pairs["by_run"] = pd.Series(in_order, index=pairs.index, dtype=object)
     if symmetric:
         pairs = _more_often_true_first(pairs)
     order = ["count", "n_runs", "label", "predicted"]
@@ -162,6 +164,7 @@ class _Chance:
 def _main_causes(errors: pd.DataFrame, pairs: pd.DataFrame, symmetric: bool) -> list[str]:
     """The cause of most errors of each pair; of several, the one that comes first among the causes."""
     import numpy as np
+    import pandas as pd
 
     from repro.analysis.causes import CAUSES
 
@@ -169,20 +172,32 @@ def _main_causes(errors: pd.DataFrame, pairs: pd.DataFrame, symmetric: bool) -> 
     if symmetric:
         a, b = np.minimum(a, b), np.maximum(a, b)
     keys, where = np.unique(a * N_CLASSES + b, return_inverse=True)
-    place = {cause: i for i, cause in enumerate(CAUSES)}
-    counts = np.zeros((len(keys), len(CAUSES)), dtype=np.int64)
-    np.add.at(counts, (where, errors["cause"].astype("object").map(place).to_numpy()), 1)
+    causes = pd.Categorical(errors["cause"], CAUSES).codes
+    cells = np.bincount(where * len(CAUSES) + causes, minlength=len(keys) * len(CAUSES))
+    counts = cells.reshape(len(keys), len(CAUSES))
     wanted = np.searchsorted(keys, pairs["label"] * N_CLASSES + pairs["predicted"])
     return [CAUSES[i] for i in counts.argmax(axis=1)[wanted]]
 
 
-def _counts_of_runs(by_run: pd.DataFrame) -> list[dict[str, int]]:
-    """The counts by run of each pair, in the order in which the pairs first occur."""
-    found: dict[tuple[int, int], dict[str, int]] = {}
-    columns = (by_run[name].tolist() for name in ("label", "predicted", "run", "count"))
-    for label, predicted, run, count in zip(*columns, strict=True):
-        found.setdefault((label, predicted), {})[run] = count
-    return list(found.values())
+def _counts_of_runs(by_run: pd.DataFrame, pair: NDArray[np.integer[Any]]) -> list[dict[str, int]]:
+    """The counts by run of each pair; `pair` is the place, from 0, of each row's.
+
+    Of many runs, most pairs are in one alone: those of the same run and count are one mapping.
+    """
+    import numpy as np
+
+    together = np.argsort(pair, kind="stable")
+    runs, counts = (by_run[name].to_numpy()[together].tolist() for name in ("run", "count"))
+    alone: dict[tuple[str, int], dict[str, int]] = {}
+
+    def counted(start: int, end: int) -> dict[str, int]:
+        if end - start > 1:
+            return dict(zip(runs[start:end], counts[start:end], strict=True))
+        run, count = runs[start], counts[start]
+        return alone.get((run, count)) or alone.setdefault((run, count), {run: count})
+
+    ends = np.cumsum(np.bincount(pair)).tolist()
+    return [counted(start, end) for start, end in pairwise([0, *ends])]
 
 
 def _more_often_true_first(pairs: pd.DataFrame) -> pd.DataFrame:

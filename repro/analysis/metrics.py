@@ -109,13 +109,19 @@ def mistakes(rows: pa.Table) -> list[Mistake]:
     return sorted(found, key=lambda m: (-(m.p_predicted or 0.0), m.image_id))
 
 
+def with_status_ok(rows: pa.Table) -> pa.Table:
+    """These rows; where they are all, without the copy of each column that a filter makes."""
+    ok = pc.equal(rows["status"], OK)
+    return rows if pc.all(ok).as_py() else rows.filter(ok)
+
+
 def scored_images(rows: pa.Table) -> pa.Table:
     """The rows with a prediction.
 
     Raises:
         InvalidRun: there are none, or one that was scored has none.
     """
-    scored = rows.filter(pc.equal(rows["status"], OK))
+    scored = with_status_ok(rows)
     if not scored.num_rows:
         raise InvalidRun(f"no accuracy: none of {rows.num_rows:,} images was scored")
     without = pc.and_(pc.is_null(scored["rank"]), pc.is_null(scored["top5"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from repro.analysis.metrics import correct_images, scored_images
-from repro.analysis.statistics import PairedDifference, paired_difference
+from repro.analysis.statistics import PairedDifference, paired_difference, paired_differences
 from repro.exceptions import InvalidRun, UsageError
 
 
@@ -39,6 +40,16 @@ class PairedCounts:
     def agreement(self) -> Fraction:
         """The share of images with the same prediction, right or wrong."""
         return Fraction(self.n_agree, self.n)
+
+
+def differ_each(counts: Sequence[PairedCounts], confidence: float = 0.95) -> list[PairedDifference]:
+    """`PairedCounts.differ` of each.
+
+    Raises:
+        InvalidRun: one has no images.
+    """
+    columns = ([one.only_first for one in counts], [one.only_second for one in counts])
+    return paired_differences(*columns, [one.n for one in counts], confidence)
 
 
 def count_paired(first: pa.Table, second: pa.Table, common: bool = False) -> PairedCounts:

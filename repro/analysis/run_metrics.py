@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from repro.analysis.calibration import CalibrationBin, calibration_bins, calibration_error, log_loss
 from repro.analysis.metrics import RealCount, accuracy, mean_class_accuracy, real_accuracy, scored_images
-from repro.analysis.paired import PairedCounts, count_paired
+from repro.analysis.paired import PairedCounts, count_paired, differ_each
 from repro.analysis.statistics import PairedDifference, holm, wilson_interval
 from repro.doctor.real import load_real_labels
 from repro.exceptions import InvalidRun
@@ -94,7 +94,7 @@ def compare_pairs(runs: Mapping[str, pa.Table], common: bool = False) -> Sequenc
     """
     pairs = list(combinations(runs, 2))
     counts = [count_paired(runs[first], runs[second], common) for first, second in pairs]
-    paired = [c.differ() for c in counts]
+    paired = differ_each(counts)
     p_values = holm([p.p for p in paired])
     return [
         PairComparison(first, second, c, difference, p)

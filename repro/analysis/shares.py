@@ -44,9 +44,13 @@ def pooled_share(has_cause: pd.Series[bool], images: pd.Series[Any] | None) -> S
 
 def _effective(has_cause: pd.Series[bool], images: pd.Series[Any]) -> float:
     """How many independent errors would give the share the variance that it has."""
-    share = has_cause.mean()
-    residuals = (has_cause - share).groupby(images.to_numpy()).sum()
-    m = len(residuals)
+    import numpy as np
+    import pandas as pd
+
+    share = float(has_cause.mean())
+    of_image, distinct = pd.factorize(images)
+    residuals = np.bincount(of_image, weights=has_cause.to_numpy() - share)
+    m = len(distinct)
     if m < 2:
         return 1.0
     variance = float((residuals**2).sum()) * m / (m - 1) / len(has_cause) ** 2

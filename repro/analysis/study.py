@@ -26,11 +26,11 @@ from repro.analysis.causes import (
     SHAPE,
     SIZE,
 )
-from repro.analysis.paired import PairedCounts
+from repro.analysis.metrics import with_status_ok
+from repro.analysis.paired import PairedCounts, differ_each
 from repro.analysis.shares import Share, pooled_share
 from repro.analysis.statistics import holm
 from repro.exceptions import InvalidRun, UsageError
-from repro.results.predictions import OK
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -144,7 +144,7 @@ def common_images(runs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     Raises:
         InvalidRun: there is none.
     """
-    scored = {run: rows.filter(pc.equal(rows["status"], OK)) for run, rows in runs.items()}
+    scored = {run: with_status_ok(rows) for run, rows in runs.items()}
     ids = [rows["image_id"] for rows in scored.values()]
     if len(ids[0]) and all(others.equals(ids[0]) for others in ids):
         return scored
@@ -174,6 +174,8 @@ def study_causes(
     Raises:
         UsageError: no error is genuine.
     """
+    import pandas as pd
+
     if not len(errors) or errors["cause"].isin(EXCUSED).all():
         raise UsageError(f"no genuine error among {len(errors):,}: labels or overlaps excuse all of them")
     by_run = dict(iter(errors.groupby("run", sort=False)))
@@ -185,10 +187,12 @@ def study_causes(
     families = tuple(
         _family(errors, mixer, tuple(run for run in names if token_mixers[run] == mixer)) for mixer in mixers
     )
+    images = pd.Index(image_ids)
+    cause_of = _causes_by_image(errors, list(names), images)
+    has_label = ~images.isin(list(no_label))
+    mixers_of = {run: token_mixers[run] for run in names}
     differences = [
-        difference
-        for scope in Scope
-        for difference in _differences(of_run, image_ids, no_label, token_mixers, scope)
+        difference for scope in Scope for difference in _differences(cause_of, has_label, mixers_of, scope)
     ]
     return CauseStudy(runs, families, tuple(differences), errors, len(image_ids), len(no_label))
 
@@ -225,28 +229,31 @@ def _family(errors: pd.DataFrame, mixer: str, runs: tuple[str, ...]) -> Family:
 
 
 def _differences(
-    of_run: Mapping[str, pd.DataFrame],
-    image_ids: Sequence[str],
-    no_label: Collection[str],
+    cause_of: NDArray[np.int8],
+    has_label: Mask,
     token_mixers: Mapping[str, str],
     scope: Scope,
 ) -> Iterator[CauseDifference]:
-    """Every two runs, every cause, on both bases; the correction is for all of the scope."""
-    import pandas as pd
+    """Every two runs, every cause, on both bases; the correction is for all of the scope.
 
-    excluded = set(no_label) if scope is Scope.GENUINE else set()
-    images = pd.Index([image_id for image_id in image_ids if image_id not in excluded])
-    pairs = CausePairs([_present(in_scope(errors, scope), images, scope) for errors in of_run.values()])
-    runs = list(of_run)
+    `cause_of` is `_causes_by_image`; `token_mixers` has its runs, in its order; `has_label` is by image.
+    """
+    import numpy as np
+
+    images = slice(None) if scope is Scope.ALL else has_label
+    present = {cause: (cause_of == CAUSES.index(cause))[:, images] for cause in causes_of(scope)}
+    pairs = CausePairs({ANY: np.logical_or.reduce(list(present.values())), **present})
+    runs = list(token_mixers)
     compared = [
         (runs[first], runs[second], base, cause, counts)
         for first, second in combinations(range(len(runs)), 2)
         for base, cause, counts in pairs.of(first, second)
     ]
-    paired = [counts.differ() for *_, counts in compared]
+    all_counts = [counts for *_, counts in compared]
+    paired = differ_each(all_counts)
+    joint = differ_each(all_counts, 1 - SIGNIFICANT / max(len(compared), 1))
     p_corrected = holm([one.p for one in paired])
     for place, (first, second, base, cause, counts) in enumerate(compared):
-        joint = counts.differ(1 - SIGNIFICANT / len(compared))
         yield CauseDifference(
             first=first,
             second=second,
@@ -258,19 +265,17 @@ def _differences(
             p=paired[place].p,
             p_corrected=p_corrected[place],
             interval=paired[place].interval,
-            joint=joint.interval,
+            joint=joint[place].interval,
         )
 
 
-def _present(errors: pd.DataFrame, images: pd.Index[str], scope: Scope) -> dict[str, Mask]:
-    """By cause, in which of the images a run has an error of it."""
+def _causes_by_image(errors: pd.DataFrame, runs: Sequence[str], images: pd.Index[str]) -> NDArray[np.int8]:
+    """The place in `CAUSES` of each run's error in each image `(runs, images)`; -1: it has none there."""
     import numpy as np
     import pandas as pd
 
-    places = images.get_indexer(pd.Index(errors["image_id"]))  # -1: not among them
-    present = {ANY: np.ones(len(errors), bool)}
-    present |= {cause: (errors["cause"] == cause).to_numpy(bool) for cause in causes_of(scope)}
-    found = {cause: np.zeros(len(images), bool) for cause in present}
-    for cause, errs in present.items():
-        found[cause][places[errs & (places >= 0)]] = True
+    found = np.full((len(runs), len(images)), -1, dtype=np.int8)
+    run = pd.Categorical(errors["run"], pd.Index(runs)).codes
+    place = images.get_indexer(pd.Index(errors["image_id"]))
+    found[run, place] = pd.Categorical(errors["cause"], pd.Index(CAUSES)).codes
     return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +64,9 @@ def choose_among(folder: Path, found: Sequence[RunRecord], models: str | None = 
     if not valid:
         raise InvalidRun(f"none of {len(found)} runs is valid: {found[-1].summary.invalid}")
     left_out = {record.run_id: "invalid" for record in found if record.summary.invalid}
-    rows = {record.run_id: _rows(folder / record.run_id, record) for record in valid}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # reading and checksums let other threads go on
+        read = pool.map(lambda record: _rows(folder / record.run_id, record), valid)
+        rows = dict(zip((record.run_id for record in valid), read, strict=True))
     newest = valid[-1].run_id
     same = {run for run, of_run in rows.items() if _same_images(of_run, rows[newest])}
     left_out |= {run: "of other images" for run in rows if run not in same}

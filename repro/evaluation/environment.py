@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from repro.results.record import Numerics
 
 PACKAGES = ("numpy", "pillow", "timm", "torch", "torchvision")
 """Whose versions can move a prediction."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""By malloc.h: how much free memory at its end a process keeps, and the least that is mapped alone."""
 
 BATCH_SIZES = {"cpu": 16, "cuda": 128, "mps": 64}
 
@@ -38,6 +43,8 @@ def set_numerics(device: str, batch_size: int | None, threads: int | None) -> Nu
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
+    if chosen == "cpu":
+        keep_freed_memory()
     return Numerics(
         device=chosen,
         device_name=torch.cuda.get_device_name() if chosen == "cuda" else platform.machine(),
@@ -46,6 +53,21 @@ def set_numerics(device: str, batch_size: int | None, threads: int | None) -> Nu
         threads=torch.get_num_threads(),
         batch_size=batch_size or BATCH_SIZES[chosen],
     )
+
+
+def keep_freed_memory() -> None:
+    """Lets glibc keep what torch frees, for the next layer's activations: the same answers, sooner.
+
+    By default it gives large blocks back to the kernel at once, which then clears every page of the next
+    one: a tenth (DeiT-S, ResNet-34) to a third (PoolFormer-S24) of a forward pass on two cores. Other C
+    libraries have no `mallopt`, and stay as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is None:
+        return
+    if not mallopt(_M_MMAP_THRESHOLD, 2**30):
+        mallopt(_M_MMAP_THRESHOLD, 2**25)  # the most that some versions take
+    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def available_devices() -> list[str]:

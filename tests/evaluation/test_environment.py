@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import resource
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -47,3 +49,18 @@ def test_every_version_that_can_move_a_prediction_is_kept() -> None:
     assert found["jpeg"].split()[1] in (features.version("libjpeg_turbo"), features.version("jpg"))
     assert found["python"]
     assert found["platform"]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory as it likes")
+def test_on_a_cpu_what_was_freed_is_used_again() -> None:
+    """The kernel clears each page that it gives: of four tensors of 64 MiB, 65,536 of them."""
+
+    def faults_of_four() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(4):
+            torch.ones(2**24)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    set_numerics("cpu", batch_size=None, threads=None)
+    faults_of_four()
+    assert faults_of_four() < 2000

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from repro.analysis.metrics import correct_images, scored_images
-from repro.analysis.statistics import PairedDifference, paired_difference, paired_differences
+from repro.analysis.statistics import PairedDifference, paired_differences
 from repro.exceptions import InvalidRun, UsageError
 
 
@@ -28,14 +28,6 @@ class PairedCounts:
     def n(self) -> int:
         return self.both + self.only_first + self.only_second + self.neither
 
-    def differ(self, confidence: float = 0.95) -> PairedDifference:
-        """Rate of the first minus that of the second, with interval and p.
-
-        Raises:
-            InvalidRun: there are no images.
-        """
-        return paired_difference(self.only_first, self.only_second, self.n, confidence)
-
     @property
     def agreement(self) -> Fraction:
         """The share of images with the same prediction, right or wrong."""
@@ -43,7 +35,7 @@ class PairedCounts:
 
 
 def differ_each(counts: Sequence[PairedCounts], confidence: float = 0.95) -> list[PairedDifference]:
-    """`PairedCounts.differ` of each.
+    """Of each: the rate of the first minus that of the second, with interval and p.
 
     Raises:
         InvalidRun: one has no images.

@@ -277,5 +277,7 @@ def _causes_by_image(errors: pd.DataFrame, runs: Sequence[str], images: pd.Index
     found = np.full((len(runs), len(images)), -1, dtype=np.int8)
     run = pd.Categorical(errors["run"], pd.Index(runs)).codes
     place = images.get_indexer(pd.Index(errors["image_id"]))
-    found[run, place] = pd.Categorical(errors["cause"], pd.Index(CAUSES)).codes
+    cause = pd.Categorical(errors["cause"], pd.Index(CAUSES)).codes
+    among = (run >= 0) & (place >= 0)  # -1 would be the last of them
+    found[run[among], place[among]] = cause[among]
     return found

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from repro.analysis.calibration import calibration_bins, calibration_error, log_loss
-from repro.analysis.paired import count_paired
+from repro.analysis.paired import count_paired, differ_each
 from repro.analysis.run_metrics import compare_pairs, measure_run
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.predictions import OK, SCHEMA
@@ -49,7 +49,9 @@ def test_counts_are_those_of_a_plain_loop_in_any_order_of_rows(pairs, random):
     assert counts.neither == sum(a != 0 != b for a, b in pairs)
     assert counts.n_agree == sum(a == b for a, b in pairs)  # rank r of label 0 predicts class -r
     assert counts.n == len(pairs)
-    assert counts.differ().difference == pytest.approx((counts.only_first - counts.only_second) / len(pairs))
+    assert differ_each([counts])[0].difference == pytest.approx(
+        (counts.only_first - counts.only_second) / len(pairs)
+    )
 
 
 def test_a_run_beside_itself_differs_in_nothing():

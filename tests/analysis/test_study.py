@@ -122,3 +122,11 @@ def test_published_types_are_those_of_models_of_the_catalogue_and_add_up() -> No
         assert find_model(model).name == model
         assert sum(types.counts.values()) == types.n_errors
     assert published["deit_s"].counts["model failure"] == 868
+
+
+def test_an_error_in_another_image_is_none_in_the_last() -> None:
+    ids = images(3)
+    rows = [(run, ids[0], "unexplained") for run in NAMES] + [("a-run", "elsewhere", "size candidate")]
+    study = study_causes(errors_of(rows), ids, set(), NAMES, MIXERS)
+    of_size = [one.counts for one in study.differences if one.cause == "size candidate"]
+    assert of_size and not any(counts.both + counts.only_first + counts.only_second for counts in of_size)

@@ -1,40 +1,54 @@
-"""Crops on their way to the device: on CUDA a batch is copied while the one before it is scored."""
+"""Crops on their way to the device, and scores on theirs back: on CUDA while another batch is scored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
 
 import torch
 
+from repro.evaluation.ahead import one_ahead
 from repro.evaluation.loading import LoadedBatch
+from repro.evaluation.predict import Scores
 
 
 def on_device(batches: Iterable[LoadedBatch], device: str) -> Iterator[LoadedBatch]:
     """The batches, their crops on the device."""
     if device == "cuda":
-        return _one_ahead(batches, device)
+        return (_ready(*begun) for begun in one_ahead(_begin_copies(batches, device)))
     return (_copied(batch, device) for batch in batches)
 
 
-def _one_ahead(batches: Iterable[LoadedBatch], device: str) -> Iterator[LoadedBatch]:
-    """Begins to copy a batch, on a stream of its own, before the one before it is given.
+def fetch(scores: Scores) -> Callable[[], Scores]:
+    """Begins to copy scores to the CPU; what it returns waits for them, and for nothing begun later."""
+    if scores.rank.device.type != "cuda":
+        return lambda: scores
+    there = (getattr(scores, field.name) for field in fields(scores))
+    here = Scores(*(tensor.to("cpu", non_blocking=True) for tensor in there))  # in page-locked memory
+    done = torch.cuda.current_stream().record_event()
+
+    def wait() -> Scores:
+        done.synchronize()
+        return here
+
+    return wait
+
+
+def _begin_copies(
+    batches: Iterable[LoadedBatch], device: str
+) -> Iterator[tuple[LoadedBatch, torch.cuda.Event]]:
+    """Each batch on its way, on a stream of its own, and the event of its arrival.
 
     The stream that scores waits for the copy (an event orders the two), and the allocator is told that
     this stream uses the crops, so that their memory goes to no other copy before it has. Page-locked
     memory is freed by torch only after the copies that it was given to.
     """
     copying = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    before: tuple[LoadedBatch, torch.cuda.Event] | None = None
     for batch in batches:
         with torch.cuda.stream(copying):
             copied = _copied(batch, device, pinned=True)
             done = copying.record_event()
-        if before is not None:
-            yield _ready(*before)
-        before = copied, done
-    if before is not None:
-        yield _ready(*before)
+        yield copied, done
 
 
 def _ready(batch: LoadedBatch, done: torch.cuda.Event) -> LoadedBatch:

@@ -44,12 +44,17 @@ class CropCache:
         self.folders = {g: CropFolder(self.path / folder_name(g)) for g in geometries}
 
     def load(
-        self, batches: Iterable[Batch], image_ids: Sequence[str], workers: int, hash_all: bool
+        self,
+        batches: Iterable[Batch],
+        image_ids: Sequence[str],
+        workers: int,
+        hash_all: bool,
+        pinned: bool = False,
     ) -> Iterator[LoadedBatch]:
         """The batches in order; each shard's new crops are kept before its last batch is given.
 
-        There must be room for the crops of all `image_ids`. The batches may end early, as those of
-        `load_batches`.
+        There must be room for the crops of all `image_ids`. The batches may end early, and be in
+        page-locked memory, as those of `load_batches`.
 
         Raises:
             StorageError: the disk has no room for the crops that are missing, or does not take them.
@@ -60,7 +65,7 @@ class CropCache:
         self._make_sure_of_room(image_ids)
         reader = CachedBatchReader(self.dataset, batches, self.folders, hash_all)
         new: dict[Geometry, _Block] = defaultdict(_Block)
-        for batch, loaded in zip(reader.batches, load_in_order(reader, workers), strict=False):
+        for batch, loaded in zip(reader.batches, load_in_order(reader, workers, pinned), strict=False):
             self._report(loaded.damaged)
             for geometry, crops in loaded.new.items():
                 new[geometry].add(batch, loaded, geometry, {crop.position: crop for crop in crops})

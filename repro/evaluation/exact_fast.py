@@ -30,7 +30,7 @@ def low_dtype(device: str) -> torch.dtype:
 
 
 class Lowered(nn.Module):
-    """A copy of a network that computes in `dtype`, its last layer in fp32.
+    """A network made to compute in `dtype`, its last layer in fp32.
 
     The last layer costs nothing, and its logits would else be rounded to 1/16 and more.
 
@@ -41,7 +41,7 @@ class Lowered(nn.Module):
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
-        self.network = copy.deepcopy(network).to(dtype)
+        self.network = network.to(dtype)
         classifier = self._classifier()
         if isinstance(classifier, nn.Linear):
             classifier.float().register_forward_pre_hook(_in_fp32)
@@ -84,7 +84,7 @@ class ExactFast:
     ) -> None:
         self.network, self.protocol, self.classes = network, protocol, classes
         self.calibration = calibration
-        self.lowered = Lowered(network, dtype)
+        self.lowered = Lowered(copy.deepcopy(network), dtype)
         self.dtype_name = str(dtype).removeprefix("torch.")
 
     def score(self, loaded: LoadedBatch) -> pa.RecordBatch:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
 import torch
 
-from repro.evaluation.copying import on_device
+from repro.evaluation.copying import fetch, on_device
 from repro.evaluation.crop_cache import CropCache
 from repro.evaluation.environment import default_workers, describe_environment, set_numerics
 from repro.evaluation.exact_fast import ExactFast, Lowered, low_dtype
@@ -63,6 +63,11 @@ class ImagePass:
         self.waited_seconds: float | None = None
         """So far, for the next batch; None: none was asked for here."""
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether the device computes while this process does something else."""
+        return self.numerics.device == "cuda"
+
     def identity(self, candidate: Candidate, listing: str, manner: Manner = PLAIN) -> str:
         """The fingerprint of the rows that `candidate` gives in this pass."""
         return fingerprint(
@@ -105,11 +110,11 @@ class ImagePass:
             StorageError: the disk does not take the results; what was finished is kept.
         """
         load = partial(self.load, geometries_of(scorings), watcher=watcher)
-        score_pending(self.scorers(scorings), self.shards, load, watcher)
+        score_pending(self.scorers(scorings), self.shards, load, watcher, self.overlaps)
 
     def scorers(self, scorings: Sequence[Scoring]) -> list[Scorer[LoadedBatch]]:
         """What makes and keeps the rows of each network."""
-        return [Scorer(s.folder, partial(self._score_batch, s), s.inspect) for s in scorings]
+        return [Scorer(s.folder, partial(self._begin_batch, s), s.inspect) for s in scorings]
 
     def holding(self, folder: RunFolder) -> AbstractContextManager[None]:
         """Holds a run while it is written.
@@ -161,20 +166,37 @@ class ImagePass:
         if workers is None:
             workers = default_workers(self.numerics.device)
         if self.request.crops is None or watcher is None:
-            return load_batches(BatchReader(self.dataset, batches, geometries), workers)
+            return load_batches(BatchReader(self.dataset, batches, geometries), workers, self.overlaps)
         cache = CropCache(self.request.crops, self.dataset, geometries, watcher)
         # Where others score too, which shards come here is not known yet: there must be room for all.
         whole = shards if isinstance(shards, Sequence) else self.shards
         image_ids = [image_id for shard in whole for image_id in shard.image_ids]
-        return cache.load(batches, image_ids, workers, self.request.hash_images)
+        return cache.load(batches, image_ids, workers, self.request.hash_images, self.overlaps)
 
-    def _score_batch(self, scoring: Scoring, loaded: LoadedBatch) -> pa.RecordBatch:
-        """The rows of one batch for one network."""
-        protocol = scoring.candidate.protocol
-        try:
-            if scoring.exact_fast:
-                return scoring.exact_fast.score(loaded)
+    def _begin_batch(self, scoring: Scoring, loaded: LoadedBatch) -> Callable[[], pa.RecordBatch]:
+        """Begins to score one batch with one network; what it returns waits for the rows.
+
+        Exact-fast is whole in the waiting: its bound may follow from the batch before.
+        """
+        if scoring.exact_fast:
+            return partial(self._score_exactly, scoring, scoring.exact_fast, loaded)
+        protocol, samples = scoring.candidate.protocol, loaded.batch.samples
+        with self._in_memory(scoring):
             logits = forward(scoring.network, loaded.crops[protocol.geometry], protocol)
+            labels = torch.tensor([sample.label for sample in samples])
+            scores = fetch(score(logits, labels, self.dataset.classes))
+        precisions = [scoring.precision] * len(samples)
+        return lambda: to_rows(samples, loaded.facts, scores(), precisions)
+
+    def _score_exactly(self, scoring: Scoring, exact_fast: ExactFast, loaded: LoadedBatch) -> pa.RecordBatch:
+        with self._in_memory(scoring):
+            return exact_fast.score(loaded)
+
+    @contextmanager
+    def _in_memory(self, scoring: Scoring) -> Iterator[None]:
+        """Says in one line that a batch is too large for the memory."""
+        try:
+            yield
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -183,9 +205,6 @@ class ImagePass:
                 f"a batch of {self.numerics.batch_size} images does not fit in memory with "
                 f"{scoring.candidate.spec.name}; try --batch-size {smaller}"
             ) from error
-        samples = loaded.batch.samples
-        scores = score(logits, torch.tensor([sample.label for sample in samples]), self.dataset.classes)
-        return to_rows(samples, loaded.facts, scores, [scoring.precision] * len(samples))
 
 
 def geometries_of(scorings: Sequence[Scoring]) -> frozenset[Geometry]:

@@ -102,6 +102,7 @@ class JointScoring(Generic[LoadedT]):
 
     How the others are scored may depend on the `n_decisive` first shards: nobody begins with another one
     before these are kept, and have been inspected here. The first shard is always inspected by everyone.
+    `overlap` is that of `score_shards`.
     """
 
     def __init__(
@@ -112,9 +113,10 @@ class JointScoring(Generic[LoadedT]):
         shards: Sequence[Shard],
         watcher: Watcher,
         n_decisive: int = 0,
+        overlap: bool = False,
     ) -> None:
         self.parts = [_Part(*pair) for pair in zip(scorers, folders, strict=True)]
-        self.scorers, self.shards, self.watcher = scorers, shards, watcher
+        self.scorers, self.shards, self.watcher, self.overlap = scorers, shards, watcher, overlap
         self.decisive = {shard.index for shard in shards[:n_decisive]}
         self.n_first = max(n_decisive, 1)
         self.told: set[int] = set()
@@ -155,7 +157,7 @@ class JointScoring(Generic[LoadedT]):
                 yield shard
 
     def _score(self, batches: Iterable[LoadedT]) -> None:
-        for shard, finished in score_shards(self.scorers, batches, self.watcher):
+        for shard, finished in score_shards(self.scorers, batches, self.watcher, self.overlap):
             for scorer, rows in finished:
                 scorer.folder.write_shard(shard.index, rows)
                 scorer.inspect(shard, rows)

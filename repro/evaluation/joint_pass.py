@@ -37,7 +37,9 @@ class JointPass(ImagePass):
         folders = [self._shared[s.folder.path] for s in scorings]
         # What is computed in fp32 follows from the first shards, for every process alike.
         n_decisive = max((s.exact_fast.calibration.n_shards for s in scorings if s.exact_fast), default=0)
-        joint = JointScoring(self.launch, self.scorers(scorings), folders, self.shards, watcher, n_decisive)
+        joint = JointScoring(
+            self.launch, self.scorers(scorings), folders, self.shards, watcher, n_decisive, self.overlaps
+        )
         joint.run(partial(self.load, geometries_of(scorings), watcher=watcher))
 
     def finish_once(self, folder: RunFolder, finish: Callable[[], None]) -> None:

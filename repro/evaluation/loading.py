@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import tee
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from PIL.Image import Image
@@ -46,6 +46,10 @@ class Loaded:
 
     crops: Mapping[Geometry, torch.Tensor]
     facts: tuple[Facts, ...]
+
+    def pin_memory(self) -> Self:
+        """The same in page-locked memory; torch's loader asks for it in a thread of its own."""
+        return replace(self, crops={g: pixels.pin_memory() for g, pixels in self.crops.items()})
 
 
 LoadedT = TypeVar("LoadedT")
@@ -122,25 +126,27 @@ class _Reader(Protocol[LoadedT_co]):
     def __getitem__(self, order: Any, /) -> LoadedT_co: ...
 
 
-def load_batches(reader: BatchReader[Any], workers: int) -> Iterator[LoadedBatch]:
+def load_batches(reader: BatchReader[Any], workers: int, pinned: bool = False) -> Iterator[LoadedBatch]:
     """The loaded batches in order, read ahead by `workers` processes (0: by this one, when asked for).
 
-    They may end early, as torch lets a loader do; the images that never came are missing in the run then.
+    With `pinned` their crops are in page-locked memory, from where a GPU copies by itself. They may end
+    early, as torch lets a loader do; the images that never came are missing in the run then.
 
     Raises:
         ProcessLost: a loader process was killed, or has been silent for too long.
     """
-    for batch, loaded in zip(reader.batches, load_in_order(reader, workers), strict=False):
+    for batch, loaded in zip(reader.batches, load_in_order(reader, workers, pinned), strict=False):
         yield LoadedBatch(batch, loaded.crops, loaded.facts)
 
 
-def load_in_order(reader: _Reader[LoadedT], workers: int) -> Iterator[LoadedT]:
+def load_in_order(reader: _Reader[LoadedT], workers: int, pinned: bool = False) -> Iterator[LoadedT]:
     """The answers to the reader's orders, as `load_batches` gives them."""
     loader: DataLoader[LoadedT] = DataLoader(
         reader,  # type: ignore[arg-type]  # any object with items will do
         batch_size=None,
         sampler=_Orders(reader),
         num_workers=workers,
+        pin_memory=pinned,
         collate_fn=_as_is,
         worker_init_fn=_begin_process,
         timeout=SILENCE_SECONDS if workers else 0,

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 
 from repro.evaluation.leads import among
 from repro.evaluation.loading import Facts
@@ -20,13 +18,13 @@ from repro.specs import Protocol, Sample
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What is kept of the logits of `b` images; where `finite` is False the rest means nothing."""
+    """What is kept of the logits of `b` images, on their device; where `finite` is False it means nothing."""
 
-    top5: NDArray[np.int16]  # (b, 5) class indices, best first
-    p_top5: NDArray[np.float32]  # (b, 5)
-    p_label: NDArray[np.float32]  # (b,)
-    rank: NDArray[np.int16]  # (b,) classes that beat the true one
-    finite: NDArray[np.bool_]  # (b,)
+    top5: torch.Tensor  # (b, 5) int16: class indices, best first
+    p_top5: torch.Tensor  # (b, 5) float32
+    p_label: torch.Tensor  # (b,) float32
+    rank: torch.Tensor  # (b,) int16: classes that beat the true one
+    finite: torch.Tensor  # (b,) bool
 
 
 def forward(network: torch.nn.Module, pixels: torch.Tensor, protocol: Protocol) -> torch.Tensor:
@@ -59,13 +57,13 @@ def score(logits: torch.Tensor, labels: torch.Tensor, classes: Sequence[int] = (
     probabilities = logits.softmax(dim=1)
     order = logits.sort(dim=1, descending=True, stable=True).indices
     top5 = order[:, :5]
-    own = labels.to(logits.device)[:, None]
+    own = labels.to(logits.device, non_blocking=True)[:, None]
     return Scores(
-        top5=top5.to(torch.int16).numpy(force=True),
-        p_top5=probabilities.gather(1, top5).numpy(force=True),
-        p_label=probabilities.gather(1, own)[:, 0].numpy(force=True),
-        rank=(order == own).int().argmax(dim=1).to(torch.int16).numpy(force=True),
-        finite=finite.numpy(force=True),
+        top5=top5.to(torch.int16),
+        p_top5=probabilities.gather(1, top5),
+        p_label=probabilities.gather(1, own)[:, 0],
+        rank=(order == own).int().argmax(dim=1).to(torch.int16),
+        finite=finite,
     )
 
 
@@ -76,6 +74,8 @@ def to_rows(
 
     `precisions` are those of the values of each; empty: all fp32.
     """
+    values = {name: getattr(scores, name).tolist() for name in ("top5", "p_top5", "p_label", "rank")}
+    finite = scores.finite.tolist()
     rows = []
     for i, (sample, read) in enumerate(zip(samples, facts, strict=True)):
         row: dict[str, Any] = {
@@ -83,11 +83,11 @@ def to_rows(
             "path": sample.path,
             "sha256": read.sha256,
             "label": sample.label,
-            "status": NON_FINITE if read.status == OK and not scores.finite[i] else read.status,
+            "status": NON_FINITE if read.status == OK and not finite[i] else read.status,
             "image_mode": read.mode,
         }
         if row["status"] == OK:
             row["precision"] = precisions[i] if precisions else "fp32"
-            row |= {name: getattr(scores, name)[i] for name in ("top5", "p_top5", "p_label", "rank")}
+            row |= {name: of[i] for name, of in values.items()}
         rows.append(row)
     return pa.RecordBatch.from_pylist(rows, SCHEMA)

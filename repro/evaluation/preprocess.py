@@ -7,6 +7,7 @@ into floats (`normalise`), one for each distinct mean and std.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from PIL.Image import Image
@@ -28,9 +29,12 @@ def crop(image: Image, geometry: Geometry) -> torch.Tensor:
 
 def normalise(pixels: torch.Tensor, protocol: Protocol) -> torch.Tensor:
     """`(b, 3, h, w)` uint8 to float32: `(pixels / 255 - mean) / std`, in this order of operations."""
-
-    def per_channel(values: RGB) -> torch.Tensor:
-        return torch.tensor(values, device=pixels.device).view(3, 1, 1)
-
     scaled = pixels.to(torch.float32).div_(255)
-    return scaled.sub_(per_channel(protocol.mean)).div_(per_channel(protocol.std))
+    return scaled.sub_(_per_channel(protocol.mean, pixels.device)).div_(
+        _per_channel(protocol.std, pixels.device)
+    )
+
+
+@cache  # a copy to a GPU waits for all that it has been told to compute
+def _per_channel(values: RGB, device: torch.device) -> torch.Tensor:
+    return torch.tensor(values, device=device).view(3, 1, 1)

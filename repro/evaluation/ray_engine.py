@@ -244,7 +244,8 @@ class ShardScorer:
         for scorer in scorers:
             scorer.pending = {shard}
         batches = images.load(geometries_of(scorings), [images.shards[shard]])
-        for _, finished in score_shards(scorers, batches, Unwatched()):  # told where the rows arrive
+        # Who watches is told where the rows arrive.
+        for _, finished in score_shards(scorers, batches, Unwatched(), images.overlaps):
             for run, (_, rows) in zip(runs, finished, strict=True):
                 yield {"shard": shard, "run": run, "rows": to_bytes(rows)}
 

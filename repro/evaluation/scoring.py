@@ -7,13 +7,14 @@ any kill and any failure of the disk) are tested without a network.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
+from repro.evaluation.ahead import one_ahead
 from repro.evaluation.shards import Batch, Shard
 from repro.exceptions import StorageError
 from repro.results.predictions import OK
@@ -62,13 +63,13 @@ def _accept(_shard: Shard, _rows: pa.Table) -> None:
 
 @dataclass(slots=True)
 class Scorer(Generic[LoadedT]):
-    """A run being written: its folder, and what makes the rows of a batch.
+    """A run being written: its folder, and what begins to score a batch and returns what waits for its rows.
 
     `inspect` sees every finished shard, those kept from before too, and may end the pass by raising.
     """
 
     folder: RunFolder
-    score: Callable[[LoadedT], pa.RecordBatch]
+    begin: Callable[[LoadedT], Callable[[], pa.RecordBatch]]
     inspect: Callable[[Shard, pa.Table], None] = _accept
     pending: set[int] = field(default_factory=set)
 
@@ -78,10 +79,11 @@ def score_pending(
     shards: Sequence[Shard],
     load: Callable[[Sequence[Shard]], Iterable[LoadedT]],
     watcher: Watcher,
+    overlap: bool = False,
 ) -> None:
     """Scores, in one pass over the images, every shard that any of `scorers` still needs.
 
-    `load` gives the batches of the shards it is asked for, in order.
+    `load` gives the batches of the shards it is asked for, in order; `overlap` is that of `score_shards`.
     """
     for scorer in scorers:
         scorer.pending = {shard.index for shard in shards if not is_kept(scorer, shard, watcher)}
@@ -90,7 +92,7 @@ def score_pending(
     watcher.begin(total=n, kept=n - n_needed)
     if not needed:
         return
-    for shard, finished in score_shards(scorers, load(needed), watcher):
+    for shard, finished in score_shards(scorers, load(needed), watcher, overlap):
         for scorer, rows in finished:
             scorer.folder.write_shard(shard.index, rows)
             scorer.inspect(shard, rows)
@@ -98,18 +100,31 @@ def score_pending(
 
 
 def score_shards(
-    scorers: Sequence[Scorer[LoadedT]], batches: Iterable[LoadedT], watcher: Watcher
+    scorers: Sequence[Scorer[LoadedT]],
+    batches: Iterable[LoadedT],
+    watcher: Watcher,
+    overlap: bool = False,
 ) -> Iterator[tuple[Shard, list[tuple[Scorer[LoadedT], pa.Table]]]]:
-    """Each shard once its last batch is scored, with the rows of every scorer that needs it."""
+    """Each shard once its last batch is scored, with the rows of every scorer that needs it.
+
+    With `overlap` a batch is begun before the rows of the one before it are waited for.
+    """
     scored: defaultdict[int, list[pa.RecordBatch]] = defaultdict(list)
-    for loaded in batches:
-        shard = loaded.batch.shard
-        waiting = [(i, scorer) for i, scorer in enumerate(scorers) if shard.index in scorer.pending]
-        for i, scorer in waiting:
-            scored[i].append(scorer.score(loaded))
-        watcher.scored(len(loaded.batch.samples))
-        if loaded.batch.last:
-            yield shard, [(scorer, pa.Table.from_batches(scored.pop(i))) for i, scorer in waiting]
+    begun = (_begin(scorers, loaded) for loaded in batches)
+    for batch, waiting in one_ahead(begun) if overlap else begun:
+        for i, rows in waiting.items():
+            scored[i].append(rows())
+        watcher.scored(len(batch.samples))
+        if batch.last:
+            yield batch.shard, [(scorers[i], pa.Table.from_batches(scored.pop(i))) for i in waiting]
+
+
+def _begin(
+    scorers: Sequence[Scorer[LoadedT]], loaded: LoadedT
+) -> tuple[Batch, Mapping[int, Callable[[], pa.RecordBatch]]]:
+    """The batch, and by the number of each scorer that needs it what waits for its rows."""
+    batch = loaded.batch
+    return batch, {i: s.begin(loaded) for i, s in enumerate(scorers) if batch.shard.index in s.pending}
 
 
 def gather(folder: RunFolder, shards: Sequence[Shard]) -> pa.Table:

@@ -7,7 +7,7 @@ network once for each setting. What is scored is kept variation by variation, sh
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -80,7 +80,7 @@ class _Sweeping:
             untried = self.predictor.why_not(settings, settings[OWN])
             self.settings = {name: s for name, s in settings.items() if name not in untried}
             scorers = {
-                name: Scorer(self._folder(name, setting), partial(self._score_batch, setting))
+                name: Scorer(self._folder(name, setting), partial(self._begin_batch, setting))
                 for name, setting in self.settings.items()
             }
             score_pending(list(scorers.values()), self.shards, partial(self._load, scorers), self.watcher)
@@ -123,12 +123,11 @@ class _Sweeping:
                     hint="repro doctor on the images; --data where they lie elsewhere",
                 )
 
-    def _score_batch(self, setting: Setting, loaded: LoadedBatch) -> pa.RecordBatch:
+    def _begin_batch(self, setting: Setting, loaded: LoadedBatch) -> Callable[[], pa.RecordBatch]:
         logits = self.predictor.predict(loaded.crops[setting.view], setting)
         samples = loaded.batch.samples
-        return to_rows(
-            samples, loaded.facts, score(logits, torch.tensor([sample.label for sample in samples]))
-        )
+        scores = score(logits, torch.tensor([sample.label for sample in samples]))
+        return partial(to_rows, samples, loaded.facts, scores)
 
     def _lay_side_by_side(self, folders: Mapping[str, RunFolder]) -> pa.Table:
         """One row an image, in the order of the shards, a column a variation."""

@@ -147,7 +147,7 @@ class _Trial:
         """The manner of one model, and its network run so."""
         network = build_network(candidate.spec, candidate.weights).to(self.numerics.device)
         last = lay_out(copy.deepcopy(network), EXACT_FAST.memory_format)
-        lowered = Lowered(last, low_dtype(self.numerics.device))
+        lowered = Lowered(copy.deepcopy(last), low_dtype(self.numerics.device))
 
         def timed(tried: torch.nn.Module) -> Callable[[], object]:
             return lambda: predict(tried, pixels, candidate.protocol)

@@ -27,27 +27,27 @@ from pathlib import Path
 from repro.evaluation.joint import JointScoring, SharedFolder
 from repro.evaluation.launch import Launch
 from repro.evaluation.scoring import Scorer
-from tests.proof.toy import Quiet, Toy, _load, cut, finish_toy, folder_of, score_batch
+from tests.proof.toy import Quiet, Toy, load_batches_of, cut, finish_toy, folder_of, score_batch
 
 root, name, rank, pause = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 toy = Toy(n_images=80, pause_seconds=pause)
 folder = folder_of(root, toy)
 n_scored = 0
 
-def score(loaded):
+def begin(loaded):
     global n_scored
     n_scored += 1
-    return score_batch(toy, loaded)
+    return partial(score_batch, toy, loaded)
 
 def load(shards):
     for shard in shards:
-        yield from _load(toy, [shard])
+        yield from load_batches_of(toy, [shard])
 
 if not folder.is_whole():
     before = folder.stamp()
     with folder.shared(name) as leases:
         shared = SharedFolder(folder, leases, before)
-        JointScoring(Launch(name, rank, 2), [Scorer(folder, score)], [shared], cut(toy), Quiet()).run(load)
+        JointScoring(Launch(name, rank, 2), [Scorer(folder, begin)], [shared], cut(toy), Quiet()).run(load)
         shared.finish_once(cut(toy), partial(finish_toy, toy, folder))
 print(n_scored)
 """

@@ -111,8 +111,8 @@ def evaluate_toys(root: Path, toys: Sequence[Toy], watcher: Watcher) -> list[Run
                 folder.tidy()
             else:
                 pending.append((toy, folder))
-        scorers = [Scorer(folder, partial(score_batch, toy)) for toy, folder in pending]
-        score_pending(scorers, cut(toys[0]), partial(_load, toys[0]), watcher)
+        scorers = [Scorer(folder, partial(partial, score_batch, toy)) for toy, folder in pending]
+        score_pending(scorers, cut(toys[0]), partial(load_batches_of, toys[0]), watcher)
         for toy, folder in pending:
             finish_toy(toy, folder)
     return [folder.record() for folder in folders]
@@ -141,7 +141,7 @@ def row_of(toy: Toy, sample: Sample) -> dict[str, object]:
     }
 
 
-def _load(toy: Toy, shards: Sequence[Shard]) -> Iterator[Loaded]:
+def load_batches_of(toy: Toy, shards: Sequence[Shard]) -> Iterator[Loaded]:
     for batch in plan_batches(shards, toy.batch_size):
         time.sleep(toy.pause_seconds)
         yield Loaded(batch)

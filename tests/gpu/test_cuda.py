@@ -98,7 +98,7 @@ def test_exact_fast_decides_as_fp32(
     record, fast = evaluated(ask(tmp_path / "runs", photographs, precision="exact-fast", crops=crops))
     assert fast == in_fp32[2]
     assert record.low_precision is not None
-    assert record.low_precision.n_low > 300
+    assert record.low_precision.n_low > len(fast) / 3  # some hundreds are computed both ways in any case
     assert record.low_precision.n_violated == 0
 
 

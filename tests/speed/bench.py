@@ -8,7 +8,8 @@ round, never seconds of different rounds. A round that does not count comes firs
 and ours; what a trial chose in it is kept for the others, as it would be for 50,000 images. The weights of
 the talk's four models are random here: what they decide means nothing, how fast they are does.
 
-The report is written after each set; `--sets` measures some anew, and leaves the others as they are.
+The report is written after each round, so that one cut short leaves the rounds before; `--sets` measures
+some anew, and leaves the others as they are.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +91,8 @@ class Bench:
         self.data = place_photographs(data, n_images, copies, folder / "photographs")
         self.photographs = sorted(self.data.glob("*/*"))
 
-    def measure(self, models: Sequence[str], variants: Sequence[str], rounds: int) -> Measured:
+    def measure(self, models: Sequence[str], variants: Sequence[str], rounds: int) -> Iterator[Measured]:
+        """What has been measured after each round that counts."""
         described = [describe_model(name, self.folder) for name in models]
         measured = Measured(models, len(self.photographs))
         timms = [TIMM, TIMM_FP32] if self.settings.device == "cuda" else [TIMM]
@@ -104,11 +106,12 @@ class Bench:
                     measured.took[side].append(took)
                 else:
                     measured.first[side] = took.seconds
-        reference = json.loads((self.folder / f"{timms[-1]}.json").read_text())
-        decided = {name: result["decided"] for name, result in reference.items()}
-        for side in variants:
-            measured.same[side] = _share_alike(decided, self._decided(side, described))
-        return measured
+            reference = json.loads((self.folder / f"{timms[-1]}.json").read_text())
+            decided = {name: result["decided"] for name, result in reference.items()}
+            for side in variants:
+                measured.same[side] = _share_alike(decided, self._decided(side, described))
+            if round_:
+                yield measured
 
     def _run(self, side: str, models: Sequence[dict[str, Any]]) -> Took:
         if side in (TIMM, TIMM_FP32):
@@ -214,19 +217,18 @@ def main() -> None:
                 bench = Bench(
                     Path(place), asked.data.absolute(), asked.images or of.n_images, copies, settings
                 )
-                measured = bench.measure(of.models, of.variants, asked.rounds)
                 limits = measure_limits(device, bench.photographs[:300])
-            told = {
-                "name": name,
-                "date": datetime.now(UTC).date().isoformat(),
-                "processor": processor(device),
-                "copies": copies,
-                "environment": dict(describe_environment()),
-                "rounds": asked.rounds,
-                "limits": limits,
-                **asdict(settings),
-            }
-            text = keep(told | to_values(measured, limits), asked.out)
+                told = {
+                    "name": name,
+                    "date": datetime.now(UTC).date().isoformat(),
+                    "processor": processor(device),
+                    "copies": copies,
+                    "environment": dict(describe_environment()),
+                    "limits": limits,
+                    **asdict(settings),
+                }
+                for n, measured in enumerate(bench.measure(of.models, of.variants, asked.rounds), 1):
+                    text = keep(told | {"rounds": n} | to_values(measured, limits), asked.out)
     sys.stdout.write(text)
 
 

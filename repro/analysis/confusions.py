@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from repro.analysis.statistics import benjamini_hochberg
@@ -179,25 +178,32 @@ def _main_causes(errors: pd.DataFrame, pairs: pd.DataFrame, symmetric: bool) -> 
     return [CAUSES[i] for i in counts.argmax(axis=1)[wanted]]
 
 
-def _counts_of_runs(by_run: pd.DataFrame, pair: NDArray[np.integer[Any]]) -> list[dict[str, int]]:
+def _counts_of_runs(by_run: pd.DataFrame, pair: NDArray[np.integer[Any]]) -> NDArray[np.object_]:
     """The counts by run of each pair; `pair` is the place, from 0, of each row's.
 
     Of many runs, most pairs are in one alone: those of the same run and count are one mapping.
     """
     import numpy as np
+    import pandas as pd
 
     together = np.argsort(pair, kind="stable")
-    runs, counts = (by_run[name].to_numpy()[together].tolist() for name in ("run", "count"))
-    alone: dict[tuple[str, int], dict[str, int]] = {}
+    of_run, names = pd.factorize(by_run["run"].to_numpy(dtype=object)[together])
+    counts = by_run["count"].to_numpy()[together]
+    sizes = np.bincount(pair)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    found = np.empty(len(sizes), dtype=object)
 
-    def counted(start: int, end: int) -> dict[str, int]:
-        if end - start > 1:
-            return dict(zip(runs[start:end], counts[start:end], strict=True))
-        run, count = runs[start], counts[start]
-        return alone.get((run, count)) or alone.setdefault((run, count), {run: count})
+    alone = starts[sizes == 1]
+    keys, where = np.unique(counts[alone] * len(names) + of_run[alone], return_inverse=True)
+    mappings = [{names[key % len(names)]: key // len(names)} for key in keys.tolist()]
+    found[sizes == 1] = np.fromiter(mappings, dtype=object, count=len(mappings))[where]
 
-    ends = np.cumsum(np.bincount(pair)).tolist()
-    return [counted(start, end) for start, end in pairwise([0, *ends])]
+    runs, each = names[of_run].tolist(), counts.tolist()
+    for place in np.flatnonzero(sizes > 1).tolist():
+        rows = slice(starts[place], ends[place])
+        found[place] = dict(zip(runs[rows], each[rows], strict=True))
+    return found
 
 
 def _more_often_true_first(pairs: pd.DataFrame) -> pd.DataFrame:

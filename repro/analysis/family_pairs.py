@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,32 +30,22 @@ class FamilyPairs:
     n_errors: int
 
 
-def sort_pairs(pairs: pd.DataFrame, token_mixers: Mapping[str, str]) -> FamilyPairs:
-    """Sorts ranked pairs of genuine errors by who makes them."""
+def sort_pairs(pairs: pd.DataFrame, errors: pd.DataFrame, token_mixers: Mapping[str, str]) -> FamilyPairs:
+    """Sorts the ranked `pairs` of genuine `errors` by who makes them."""
     every_run = pairs[pairs["n_runs"] == len(token_mixers)]
     frequent = pairs[pairs["count"] >= MIN_ERRORS]
-    shares = _error_shares(pairs, token_mixers)
-    n_errors = int(pairs["count"].sum())
+    n_of_run = errors["run"].value_counts()
+    shares = n_of_run.groupby(n_of_run.index.map(token_mixers)).sum() / len(errors)
     alone = None
     if len(set(token_mixers.values())) > 1:
         mixers = [_only_family(by_run, token_mixers) for by_run in frequent["by_run"]]
         alone = frequent.assign(token_mixer=mixers)
         alone = alone[alone["token_mixer"] != ""]
-    by_chance = sum(share ** int(n) for n in frequent["count"] for share in shares.values())
-    return FamilyPairs(every_run, alone, len(pairs), len(frequent), float(by_chance), n_errors)
+    by_chance = sum(share ** int(n) for n in frequent["count"] for share in shares)
+    return FamilyPairs(every_run, alone, len(pairs), len(frequent), float(by_chance), len(errors))
 
 
 def _only_family(by_run: Mapping[str, int], token_mixers: Mapping[str, str]) -> str:
     """The one token mixer of the runs that make a pair; empty where they are several."""
     mixers = {token_mixers[run] for run in by_run}
     return next(iter(mixers)) if len(mixers) == 1 else ""
-
-
-def _error_shares(pairs: pd.DataFrame, token_mixers: Mapping[str, str]) -> dict[str, float]:
-    counts: dict[str, int] = {}
-    by_run: Any
-    for by_run in pairs["by_run"]:
-        for run, n in by_run.items():
-            counts[token_mixers[run]] = counts.get(token_mixers[run], 0) + n
-    total = sum(counts.values())
-    return {mixer: n / total for mixer, n in counts.items()}

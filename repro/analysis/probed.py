@@ -48,10 +48,9 @@ def attribute_probes(
         probes: The rows (`results.probes`) by kind.
         counted: By kind, the doses of which any may drive an error.
     """
-    of_run = genuine[genuine["run"] == run]
-    for kind, rows in probes.items():
-        if kind not in counted:
-            continue
+    known = {kind: rows for kind, rows in probes.items() if kind in counted}
+    of_run = genuine[genuine["run"] == run] if known else genuine[:0]
+    for kind, rows in known.items():
         there = set(rows["image_id"].to_pylist())
         probed = of_run[of_run["image_id"].isin(there)]
         controls = _controls(rows)

@@ -178,14 +178,15 @@ def study_causes(
 
     if not len(errors) or errors["cause"].isin(EXCUSED).all():
         raise UsageError(f"no genuine error among {len(errors):,}: labels or overlaps excuse all of them")
-    by_run = dict(iter(errors.groupby("run", sort=False)))
-    of_run = {run: by_run.get(run, errors[:0]) for run in names}
+    counted = errors[["run", "image_id", "cause"]]
+    by_run = dict(iter(counted.groupby("run", sort=False)))
+    of_run = {run: by_run.get(run, counted[:0]) for run in names}
     runs = tuple(
         StudiedRun(run, names[run], token_mixers[run], *_counted(of_run[run], single=True)) for run in names
     )
     mixers = list(dict.fromkeys(token_mixers[run] for run in names))
     families = tuple(
-        _family(errors, mixer, tuple(run for run in names if token_mixers[run] == mixer)) for mixer in mixers
+        _family(counted, mixer, tuple(run for run in names if token_mixers[run] == mixer)) for mixer in mixers
     )
     images = pd.Index(image_ids)
     cause_of = _causes_by_image(errors, list(names), images)

@@ -54,7 +54,7 @@ def study_runs(folder: Path, names: Sequence[str], models: str | None, depth: in
     mixers = {run: record.model.token_mixer for run, record in choice.records.items()}
     study = study_causes(errors.errors, image_ids, images_without_label(image_ids), name_runs(choice), mixers)
     genuine = in_scope(errors.errors, Scope.GENUINE)
-    pairs = sort_pairs(rank_pairs(genuine, errors.counts), mixers)
+    pairs = sort_pairs(rank_pairs(genuine, errors.counts), genuine, mixers)
     folders = _folders(folder, names, choice)
     probed = _probed(study, folders)
     return Studied(choice, folders, errors, study, pairs, probed, summarise(study, pairs, probed))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
+
+
+_hints: Callable[[Any], dict[str, Any]] = cache(get_type_hints)  # which takes longer than all else here
 
 
 def check_types(value: Any, wanted: Any, name: str) -> None:
@@ -19,7 +23,7 @@ def check_types(value: Any, wanted: Any, name: str) -> None:
     if is_dataclass(wanted):
         if type(value) is not wanted:
             raise TypeError(f"{name} is no {getattr(wanted, '__name__', wanted)}")
-        hints = get_type_hints(wanted)
+        hints = _hints(wanted)
         for field in fields(wanted):
             check_types(getattr(value, field.name), hints[field.name], f"{name}.{field.name}")
     elif get_origin(wanted) is tuple:

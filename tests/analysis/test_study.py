@@ -105,14 +105,15 @@ def test_pairs_are_sorted_by_who_makes_them() -> None:
     by_run = [{"a": 4, "b": 4}, {"a": 5}, {"b": 6}, {"a": 2}]
     counts = [sum(one.values()) for one in by_run]
     pairs = pd.DataFrame({"count": counts, "n_runs": [2, 1, 1, 1], "by_run": by_run})
-    found = sort_pairs(pairs, {"a": "pooling", "b": "attention"})
+    errors = pd.DataFrame({"run": [run for one in by_run for run, n in one.items() for _ in range(n)]})
+    found = sort_pairs(pairs, errors, {"a": "pooling", "b": "attention"})
     assert list(found.every_run["count"]) == [8]
     assert found.one_family is not None
     assert list(found.one_family["token_mixer"]) == ["pooling", "attention"]
     assert (found.n_pairs, found.n_frequent, found.n_errors) == (4, 3, 21)
     expected = sum((11 / 21) ** n + (10 / 21) ** n for n in (8, 5, 6))
     assert found.by_chance == pytest.approx(expected)
-    assert sort_pairs(pairs, {"a": "pooling", "b": "pooling"}).one_family is None
+    assert sort_pairs(pairs, errors, {"a": "pooling", "b": "pooling"}).one_family is None
 
 
 def test_published_types_are_those_of_models_of_the_catalogue_and_add_up() -> None:

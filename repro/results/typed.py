@@ -9,7 +9,6 @@ from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
-
 _hints: Callable[[Any], dict[str, Any]] = cache(get_type_hints)  # which takes longer than all else here
 
 

@@ -59,8 +59,9 @@ def ablation(
     budgeted = with_budget(baseline, epochs, images_per_epoch=images)
     train_images, held_out = open_training_images(data)
     from repro.commands.training_progress import TrainingProgress
-    from repro.evaluation.environment import default_workers, set_numerics
+    from repro.evaluation.environment import set_numerics
     from repro.training.ablation import Ablation, run_ablation
+    from repro.training.loading import default_loaders
 
     numerics = set_numerics(device, None, threads)
     planned = Ablation(
@@ -70,7 +71,7 @@ def ablation(
         images=train_images,
         held_out=held_out,
         device=numerics.device,
-        workers=default_workers(numerics.device) if workers is None else workers,
+        workers=default_loaders(numerics.device) if workers is None else workers,
     )
     with TrainingProgress() as progress:
 

@@ -48,7 +48,8 @@ def size_in_context(
     chosen = find_recipe(recipe, settings or [])
     budgeted = with_budget(chosen, epochs)
     from repro.commands.training_progress import TrainingProgress
-    from repro.evaluation.environment import default_workers, set_numerics
+    from repro.evaluation.environment import set_numerics
+    from repro.training.loading import default_loaders
     from repro.training.size_in_context import SizeStudy
     from repro.training.train import train
 
@@ -59,7 +60,7 @@ def size_in_context(
         n_held_out=held_out,
         seeds=seeds,
         device=numerics.device,
-        workers=default_workers(numerics.device) if workers is None else workers,
+        workers=default_loaders(numerics.device) if workers is None else workers,
     )
     folder = runs_folder(runs) / "size-in-context"
     answered: list[Answered] = []

@@ -66,7 +66,8 @@ def train(
     chosen = find_recipe(recipe, settings or [])
     images, held_out = open_training_images(data)
     from repro.commands.training_progress import TrainingProgress
-    from repro.evaluation.environment import default_workers, set_numerics
+    from repro.evaluation.environment import set_numerics
+    from repro.training.loading import default_loaders
     from repro.training.processes import joined
     from repro.training.train import Training, train
 
@@ -77,7 +78,7 @@ def train(
         held_out=held_out,
         seed=seed,
         device=numerics.device,
-        workers=default_workers(numerics.device) if workers is None else workers,
+        workers=default_loaders(numerics.device) if workers is None else workers,
     )
     folder = out or runs_folder(runs) / "trainings" / training.name
     with joined(numerics.device) as processes, TrainingProgress(shown=processes.leads) as progress:

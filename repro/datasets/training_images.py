@@ -10,6 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from PIL import Image
+
+from repro.datasets.decode import decode
 from repro.datasets.entries import first_few
 from repro.datasets.files import scan
 from repro.datasets.parquet_schema import declared_classes, refuse_columns
@@ -27,6 +30,12 @@ HELD_OUT = ("validation", "val", "test")
 MOST_BYTES = 4 * 2**30
 """How much Parquet is held in memory, since training reads at random."""
 
+KEPT_BYTES = 2**28
+"""What a split may take in memory, all of it decoded, for its images to be decoded in one epoch alone."""
+
+BYTES_A_PIXEL = 4
+"""Of Pillow's RGB."""
+
 
 @dataclass(frozen=True)
 class TrainingImages(ABC):
@@ -43,6 +52,23 @@ class TrainingImages(ABC):
         Raises:
             OSError: they cannot be read.
         """
+
+    def decoded(self, index: int) -> Image.Image:
+        """An image in RGB, not to be changed; it is kept where the split is small.
+
+        Raises:
+            OSError, UnreadableImage: it cannot be read, or decoded.
+        """
+        if (kept := self._kept.get(index)) is not None:
+            return kept
+        image = decode(self.read(index)).rgb
+        if image.width * image.height * BYTES_A_PIXEL * len(self) <= KEPT_BYTES:
+            self._kept[index] = image
+        return image
+
+    @cached_property
+    def _kept(self) -> dict[int, Image.Image]:
+        return {}
 
     @property
     @abstractmethod

@@ -78,8 +78,12 @@ def available_devices() -> list[str]:
 
 def default_workers(device: str) -> int:
     """Loader processes: on a CPU one reads ahead, on an accelerator decoding is the bottleneck."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if device == "cpu" else max(1, min(cores - 1, 16))
+    return 1 if device == "cpu" else max(1, min(count_cores() - 1, 16))
+
+
+def count_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_environment() -> dict[str, str]:

@@ -13,8 +13,9 @@ from timm.data import auto_augment
 from timm.data.transforms_factory import create_transform
 from torch.utils.data import DataLoader, Dataset
 
-from repro.datasets.decode import UnreadableImage, decode
+from repro.datasets.decode import UnreadableImage
 from repro.datasets.training_images import TrainingImages
+from repro.evaluation.environment import count_cores, default_workers
 from repro.exceptions import DataRefused
 from repro.training.processes import Processes
 from repro.training.recipe import Recipe
@@ -76,6 +77,11 @@ class Loading:
         return iter(loader)
 
 
+def default_loaders(device: str) -> int:
+    """Loader processes: none on a CPU of two cores, both of which the network takes, and images are kept."""
+    return 0 if device == "cpu" and count_cores() <= 2 else default_workers(device)
+
+
 def _posterize(image: Image, bits_to_keep: int, **_: Any) -> Image:
     """Keeps the highest bits; none of them leaves black, where Pillow of late refuses to be asked."""
     return ImageOps.posterize(image, bits_to_keep) if bits_to_keep else image.point(lambda _: 0)
@@ -107,6 +113,6 @@ class _Augmented(Dataset[tuple[torch.Tensor, int]]):
 
     def _decode(self, index: int) -> Image:
         try:
-            return decode(self.images.read(index)).rgb
+            return self.images.decoded(index)
         except (OSError, UnreadableImage) as error:
             raise DataRefused(f"image {index} of {self.images.root} cannot be trained on: {error}") from error

@@ -8,7 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
+from repro.datasets import training_images
+from repro.datasets.decode import UnreadableImage
 from repro.datasets.training_images import open_training_images
 from repro.exceptions import DataRefused, UsageError
 
@@ -54,6 +57,34 @@ def test_parquet(tmp_path: Path) -> None:
         b"train-00000-of-00002 2",
         b"train-00001-of-00002 0",
     ]
+
+
+def paint(root: Path) -> Path:
+    for split in ("train", "val"):
+        for colour in ("red", "blue"):
+            (root / split / colour).mkdir(parents=True)
+            Image.new("RGB", (8, 8), colour).save(root / split / colour / "0.png")
+    return root
+
+
+def test_a_small_split_is_decoded_once(tmp_path: Path) -> None:
+    train, _ = open_training_images(paint(tmp_path))
+    first = train.decoded(1)
+    assert first.getpixel((0, 0)) == (255, 0, 0)
+    (tmp_path / "train" / "red" / "0.png").unlink()
+    assert train.decoded(1) is first
+    with pytest.raises(UnreadableImage):
+        (tmp_path / "train" / "blue" / "0.png").write_bytes(b"no image")
+        train.decoded(0)
+
+
+def test_a_large_split_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_images, "KEPT_BYTES", 2 * 8 * 8 * 4 - 1)
+    train, _ = open_training_images(paint(tmp_path))
+    train.decoded(1)
+    (tmp_path / "train" / "red" / "0.png").unlink()
+    with pytest.raises(OSError, match="No such file"):
+        train.decoded(1)
 
 
 def test_cifar10(shared_data: Path) -> None:

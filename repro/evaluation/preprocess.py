@@ -29,10 +29,8 @@ def crop(image: Image, geometry: Geometry) -> torch.Tensor:
 
 def normalise(pixels: torch.Tensor, protocol: Protocol) -> torch.Tensor:
     """`(b, 3, h, w)` uint8 to float32: `(pixels / 255 - mean) / std`, in this order of operations."""
-    scaled = pixels.to(torch.float32).div_(255)
-    return scaled.sub_(_per_channel(protocol.mean, pixels.device)).div_(
-        _per_channel(protocol.std, pixels.device)
-    )
+    mean, std = (_per_channel(values, pixels.device) for values in (protocol.mean, protocol.std))
+    return pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
 
 
 @cache  # a copy to a GPU waits for all that it has been told to compute

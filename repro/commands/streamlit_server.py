@@ -10,6 +10,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,17 +84,30 @@ def serve(app: Path, port: int, variables: Mapping[str, str]) -> Iterator[subpro
     # -P: the working directory is the user's, and no place to import from.
     command = [sys.executable, "-P", "-m", "repro.browser", "run", *flags, str(app)]
     # Streamlit greets and says good-bye on stdout; what went wrong it says on stderr.
-    child = subprocess.Popen(command, env=_environment(app) | dict(variables), stdout=subprocess.DEVNULL)
+    children: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        environment = _environment(app) | dict(variables)
+        children.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
+
     try:
-        _wait_until_it_listens(child, port)
-        yield child
+        # A signal interrupts the main thread alone: what another one has started is known, and ended.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(start).result()
+        _wait_until_it_listens(children[0], port)
+        yield children[0]
     finally:
-        child.terminate()
-        try:
-            child.wait(ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:  # an image is being scored: nothing is lost, files are written last
-            child.kill()
-            child.wait()
+        for child in children:
+            _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:  # an image is being scored: nothing is lost, files are written last
+        child.kill()
+        child.wait()
 
 
 def _environment(app: Path) -> dict[str, str]:

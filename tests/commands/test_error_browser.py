@@ -7,10 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -40,6 +39,15 @@ def started(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def children_of(process: subprocess.Popen[str]) -> list[str]:
+    """The processes that any of its threads has begun."""
+    found: list[str] = []
+    for of_thread in Path(f"/proc/{process.pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread may end meanwhile
+            found += of_thread.read_text().split()
+    return found
+
+
 def is_healthy(port: int) -> bool:
     with urlopen(f"http://127.0.0.1:{port}/_stcore/health") as answer:
         return bool(answer.read() == b"ok")
@@ -63,7 +71,7 @@ def test_it_ends_when_told_and_leaves_nobody_behind(
         assert verb.stdout and verb.stderr
         assert verb.stdout.readline() == f"error browser of 0 runs in runs: http://127.0.0.1:{port}\n"
         assert is_healthy(port)
-        children = Path(f"/proc/{verb.pid}/task/{verb.pid}/children").read_text().split()
+        children = children_of(verb)
         verb.send_signal(number)
         rest, said = verb.communicate(timeout=20)
     assert verb.returncode == code
@@ -81,9 +89,8 @@ def test_it_ends_when_told_and_leaves_nobody_behind(
 
 def test_it_ends_when_told_before_it_listens(port: int, tmp_path: Path) -> None:
     with started("--port", str(port), cwd=tmp_path) as verb:
-        children = Path(f"/proc/{verb.pid}/task/{verb.pid}/children")
-        while not (child := children.read_text().split()):
-            time.sleep(0.01)
+        while not (child := children_of(verb)):
+            pass  # at once: it has hardly been told of its child itself
         verb.send_signal(signal.SIGTERM)
         _, said = verb.communicate(timeout=20)
     assert verb.returncode == 143, said

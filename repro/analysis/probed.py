@@ -49,7 +49,9 @@ def attribute_probes(
         counted: By kind, the doses of which any may drive an error.
     """
     known = {kind: rows for kind, rows in probes.items() if kind in counted}
-    of_run = genuine[genuine["run"] == run] if known else genuine[:0]
+    if not known:  # of many runs, few are probed
+        return
+    of_run = genuine[genuine["run"] == run]
     for kind, rows in known.items():
         there = set(rows["image_id"].to_pylist())
         probed = of_run[of_run["image_id"].isin(there)]

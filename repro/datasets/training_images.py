@@ -54,7 +54,7 @@ class TrainingImages(ABC):
         """
 
     def decoded(self, index: int) -> Image.Image:
-        """An image in RGB, not to be changed; it is kept where the split is small.
+        """An image in RGB, not to be changed; where the split is small this process keeps it.
 
         Raises:
             OSError, UnreadableImage: it cannot be read, or decoded.

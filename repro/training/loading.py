@@ -78,7 +78,10 @@ class Loading:
 
 
 def default_loaders(device: str) -> int:
-    """Loader processes: none on a CPU of two cores, both of which the network takes, and images are kept."""
+    """Loader processes: none on a CPU of two cores, both of which the network takes.
+
+    Images that are kept decoded (`TrainingImages.decoded`) then outlast an epoch, as loader processes do not.
+    """
     return 0 if device == "cpu" and count_cores() <= 2 else default_workers(device)
 
 

@@ -206,6 +206,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.data is None:
         parser.error("no photographs: --data FOLDER, class folders named by wnid")
+    if asked.rounds < 1:
+        parser.error("--rounds: 1 or more")
     asked.out.mkdir(parents=True, exist_ok=True)
     for device in asked.devices.split(",") if asked.devices else reversed(available_devices()):
         settings = Settings(device, BATCH_SIZES[device], asked.workers)

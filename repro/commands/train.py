@@ -51,6 +51,12 @@ def train(
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workers: TrainingWorkersOption = None,
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Compile the network first: minutes once, then a tenth to a sixth faster."
+        ),
+    ] = False,
     runs: RunsOption = None,
 ) -> None:
     """Train a MetaFormer by a recipe.
@@ -79,12 +85,13 @@ def train(
         seed=seed,
         device=numerics.device,
         workers=default_loaders(numerics.device) if workers is None else workers,
+        compiled=compiled,
     )
     folder = out or runs_folder(runs) / "trainings" / training.name
     with joined(numerics.device) as processes, TrainingProgress(shown=processes.leads) as progress:
         if processes.leads:
             tell(f"{len(images):,} images of {len(images.classes)} classes, {len(held_out):,} held out")
-            tell(f"{_told(chosen)}; in {folder}")
+            tell(f"{_told(chosen)}{', compiled first' if compiled else ''}; in {folder}")
         record = train(training, folder, progress, processes)
     if processes.leads:
         _show(record, folder, chosen)

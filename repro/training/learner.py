@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from repro.metaformer import MetaFormer
 from repro.training.checkpoints import Checkpoint, load_optimizer, optimizer_tensors, pack, unpack
+from repro.training.compiling import compile_network
 from repro.training.loading import Batch
 from repro.training.processes import Processes
 from repro.training.recipe import Recipe
@@ -26,16 +27,25 @@ class Learner:
     """The network of a recipe, as it begins or as a checkpoint left it, on the device.
 
     Nothing random is carried from update to update: `updates`, their number so far, seeds each of them.
+
+    Raises:
+        UsageError: it is to be `compiled`, which cannot be done here.
     """
 
     def __init__(
-        self, recipe: Recipe, seed: int, device: str, processes: Processes, checkpoint: Checkpoint | None
+        self,
+        recipe: Recipe,
+        seed: int,
+        device: str,
+        processes: Processes,
+        checkpoint: Checkpoint | None,
+        compiled: bool = False,
     ) -> None:
         self.recipe, self.how = recipe, recipe.optimisation
         self.seed, self.device, self.processes = seed, device, processes
         seed_all(seed, "weights")
-        network = MetaFormer(recipe.network)
-        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        begun = MetaFormer(recipe.network)
+        self.network = begun.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = ModelEmaV3(self.network, self.how.ema_decay) if self.how.ema_decay else None
         self.optimizer = create_optimizer_v2(
             self.network,
@@ -50,7 +60,8 @@ class Learner:
         self.updates = 0
         if checkpoint:
             self._restore(checkpoint)
-        self.wrapped = processes.wrap(self.network)
+        network = compile_network(self.network, device) if compiled else self.network
+        self.wrapped = processes.wrap(network)
 
     @property
     def evaluated(self) -> nn.Module:

@@ -39,7 +39,7 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What is trained on what; `device` is torch's name of one that is there."""
+    """What is trained on what, and how; `device` is torch's name of one that is there."""
 
     recipe: Recipe
     images: TrainingImages
@@ -47,10 +47,11 @@ class Training:
     seed: int = 0
     device: str = "cpu"
     workers: int = 0
+    compiled: bool = False
 
     @property
     def identity(self) -> str:
-        """The digest of all that decides the weights, device, threads and versions aside."""
+        """The digest of all that decides the weights, device, threads, versions and compiling aside."""
         return digest([self.recipe.hash, self.seed, self.images.listing, self.held_out.listing])
 
     @property
@@ -67,7 +68,7 @@ def train(
         The record: `log`, `top1` and `n_held_out` of the last evaluation, `seconds`, `diverged`.
 
     Raises:
-        UsageError: recipe and images do not go together.
+        UsageError: recipe and images do not go together, or torch cannot compile here.
         DataRefused: an image cannot be read, or there are too few of them.
         StorageError: the disk does not take it; whole epochs are kept.
         Busy: another process trains there.
@@ -116,7 +117,9 @@ class _Trainer:
         self.loading = Loading(self.recipe, training.seed, training.workers, processes)
         checkpoint = folder.load()
         self.log: list[Row] = list(checkpoint.log) if checkpoint else []
-        self.learner = Learner(self.recipe, training.seed, training.device, processes, checkpoint)
+        self.learner = Learner(
+            self.recipe, training.seed, training.device, processes, checkpoint, training.compiled
+        )
 
     @property
     def updates_per_epoch(self) -> int:
@@ -191,6 +194,7 @@ class _Trainer:
             "processes": self.processes.count,
             "device": self.training.device,
             "threads": torch.get_num_threads(),
+            "compiled": self.training.compiled,
             "environment": describe_environment(),
             "code": describe_code(),
             "log": self.log,

@@ -1,0 +1,58 @@
+"""A compiled training learns what the plain one does, and a stop changes nothing of it either."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from repro.datasets.training_images import open_training_images
+from repro.training.recipe import find_recipe
+from repro.training.train import Training, train
+from tests.training.toys import Quiet, paint_classes, write_recipe
+
+SETTINGS = ["schedule.epochs=2", "network.drop_path=0"]
+"""Without drop path, whose random numbers a compiled network draws by itself."""
+
+SETTINGS += ["network.token_mixer=identity", "network.channel_mlp=false", "network.norm=none"]
+"""What compiles in seconds: the code for pooling takes minutes under one thread."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return paint_classes(tmp_path_factory.mktemp("colours"))
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="compiling needs a C++ compiler")
+def test_a_compiled_training_is_the_plain_one_but_for_last_bits(data: Path, tmp_path: Path) -> None:
+    recipe = find_recipe(str(write_recipe(data)), SETTINGS)
+    images, held_out = open_training_images(data)
+    plain = train(Training(recipe, images, held_out), tmp_path / "plain", Quiet())
+    compiling = Training(recipe, images, held_out, compiled=True)
+    compiled = train(compiling, tmp_path / "compiled", Quiet())
+    assert compiled["compiled"]
+    assert [row["loss"] for row in compiled["log"]] == pytest.approx(
+        [row["loss"] for row in plain["log"]], rel=1e-3
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train(compiling, tmp_path / "stopped", Quiet(7))
+    train(compiling, tmp_path / "stopped", Quiet())
+    whole, stopped = (load_file(tmp_path / name / "model.safetensors") for name in ("compiled", "stopped"))
+    assert all(torch.equal(whole[name], stopped[name]) for name in whole)
+
+
+def test_where_torch_cannot_compile_it_says_so(data: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "repro", "train", str(write_recipe(data)), "--data", str(data)]
+    command += ["--out", str(tmp_path / "out"), "--device", "cpu", "--compile"]
+    lacking = {"CXX": str(tmp_path / "no-compiler"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "kernels")}
+    done = subprocess.run(command, env={**os.environ, **lacking}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "error: torch cannot compile the network here (" in done.stderr
+    assert "try:   the same without --compile" in done.stderr
+    assert "Traceback" not in done.stderr

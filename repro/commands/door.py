@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import warnings
 from pathlib import Path
@@ -14,10 +13,6 @@ from typer.core import TyperGroup
 from repro.exceptions import ReproError
 
 INTERRUPTED = 130
-
-COLLECT_AFTER = 1_000_000
-"""Objects more than before, for Python to look for cycles: imports make half a million and rows many, none of
-them in cycles, and looking through them again and again takes a sixth of a start."""
 
 RunsOption = Annotated[
     Path | None,
@@ -44,7 +39,6 @@ class _Verbs(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         _silence_others()
-        gc.set_threshold(COLLECT_AFTER)
         try:
             return super().invoke(ctx)
         except ReproError as error:

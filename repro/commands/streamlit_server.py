@@ -88,7 +88,10 @@ def serve(app: Path, port: int, variables: Mapping[str, str]) -> Iterator[subpro
 
     def start() -> None:
         environment = _environment(app) | dict(variables)
-        children.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
+        # The pipe ends with this process, however that ends, and the server with the pipe.
+        children.append(
+            subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        )
 
     try:
         # A signal interrupts the main thread alone: what another one has started is known, and ended.
@@ -103,11 +106,11 @@ def serve(app: Path, port: int, variables: Mapping[str, str]) -> Iterator[subpro
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
-    try:
-        child.wait(ENDS_WITHIN_S)
-    except subprocess.TimeoutExpired:  # an image is being scored: nothing is lost, files are written last
-        child.kill()
-        child.wait()
+    with child:  # which closes the pipe, and waits
+        try:
+            child.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:  # an image is being scored: nothing is lost, files are written last
+            child.kill()
 
 
 def _environment(app: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -46,6 +47,14 @@ def children_of(process: subprocess.Popen[str]) -> list[str]:
         with suppress(OSError):  # a thread may end meanwhile
             found += of_thread.read_text().split()
     return found
+
+
+def is_alive(pid: str) -> bool:
+    """Whether the process still runs; who has ended but was not asked after yet does not."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def is_healthy(port: int) -> bool:
@@ -95,6 +104,19 @@ def test_it_ends_when_told_before_it_listens(port: int, tmp_path: Path) -> None:
         _, said = verb.communicate(timeout=20)
     assert verb.returncode == 143, said
     assert not Path("/proc", child[0]).exists()
+
+
+def test_killed_it_leaves_no_server_behind(port: int, tmp_path: Path) -> None:
+    with started("--port", str(port), cwd=tmp_path) as verb:
+        assert verb.stdout
+        verb.stdout.readline()
+        (child,) = children_of(verb)
+        verb.kill()
+        until = time.monotonic() + 20
+        while is_alive(child) and time.monotonic() < until:
+            time.sleep(0.05)
+    assert not is_alive(child)
+    assert is_free(port)
 
 
 def test_a_port_asked_for_is_not_exchanged() -> None:

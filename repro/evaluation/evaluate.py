@@ -30,7 +30,7 @@ from repro.evaluation.shards import Shard
 from repro.evaluation.trial import choose_manners
 from repro.results.manifest import NOT_VERIFIED, changed_images, repeated_images
 from repro.results.predictions import SCHEMA
-from repro.results.record import DatasetRecord, LowPrecision, ModelRecord, RunRecord
+from repro.results.record import Complexity, DatasetRecord, LowPrecision, ModelRecord, RunRecord
 from repro.results.runs import name_run
 from repro.results.store import RunFolder
 from repro.results.summary import summarise
@@ -46,6 +46,7 @@ class Run:
 
     candidate: Candidate
     folder: RunFolder
+    complexity: Complexity
     scoring: Scoring
     started: datetime
     manner: Manner
@@ -103,6 +104,7 @@ class _Evaluation:
         return RunFolder(self.request.runs / name, identity, schema)
 
     def _begin(self, candidate: Candidate, folder: RunFolder) -> Run:
+        complexity = count_complexity(candidate.spec, self.request.runs)
         manner = self.manners[candidate.spec.name]
         network = self.images.build(candidate, manner)
         exact_fast = self.images.build_exact_fast(candidate, network) if manner.exact_fast else None
@@ -110,6 +112,7 @@ class _Evaluation:
         return Run(
             candidate=candidate,
             folder=folder,
+            complexity=complexity,
             scoring=Scoring(candidate, network, folder, inspect, exact_fast, manner.stored),
             started=datetime.now(UTC),
             manner=manner,
@@ -118,17 +121,11 @@ class _Evaluation:
     def _inspect(
         self, candidate: Candidate, exact_fast: ExactFast | None, shard: Shard, rows: pa.Table
     ) -> None:
-        """Ends an evaluation whose first shard, the canary, shows that it is hopeless.
-
-        The network is counted then: the first images do not wait for it, nor does a network that cannot be
-        counted end an evaluation hours later.
-        """
+        """Ends an evaluation whose first shard, the canary, shows that it is hopeless."""
         if exact_fast:
             exact_fast.calibration.see(shard, rows)
         if self.request.canary:
             inspect_canary(candidate.spec, self.dataset, shard, rows)
-        if shard.index == 0:
-            count_complexity(candidate.spec, self.request.runs)
 
     def _finish(self, run: Run) -> None:
         """Judges the rows and writes them, with the record, as a finished run."""
@@ -147,7 +144,7 @@ class _Evaluation:
             protocol=run.candidate.protocol,
             dataset=self._describe_dataset(rows),
             numerics=replace(self.images.numerics, dtype=run.manner.dtype_name),
-            complexity=count_complexity(spec, self.request.runs),
+            complexity=run.complexity,
             summary=summarise(rows, expected, self.request.allow_unreadable, changed, repeated),
             environment=self.images.environment,
             code=describe_code(),

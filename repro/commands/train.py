@@ -91,7 +91,7 @@ def train(
     with joined(numerics.device) as processes, TrainingProgress(shown=processes.leads) as progress:
         if processes.leads:
             tell(f"{len(images):,} images of {len(images.classes)} classes, {len(held_out):,} held out")
-            tell(f"{_told(chosen)}{', compiled first' if compiled else ''}; in {folder}")
+            tell(f"{_told(chosen)}{', compiled first, which takes minutes' if compiled else ''}; in {folder}")
         record = train(training, folder, progress, processes)
     if processes.leads:
         _show(record, folder, chosen)

@@ -44,8 +44,8 @@ class Learner:
         self.recipe, self.how = recipe, recipe.optimisation
         self.seed, self.device, self.processes = seed, device, processes
         seed_all(seed, "weights")
-        begun = MetaFormer(recipe.network)
-        self.network = begun.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = MetaFormer(recipe.network)
+        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = ModelEmaV3(self.network, self.how.ema_decay) if self.how.ema_decay else None
         self.optimizer = create_optimizer_v2(
             self.network,
@@ -60,8 +60,7 @@ class Learner:
         self.updates = 0
         if checkpoint:
             self._restore(checkpoint)
-        network = compile_network(self.network, device) if compiled else self.network
-        self.wrapped = processes.wrap(network)
+        self.wrapped = processes.wrap(compile_network(self.network, device) if compiled else self.network)
 
     @property
     def evaluated(self) -> nn.Module:

@@ -239,6 +239,16 @@ def growth_markdown(measured: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def renew(folder: Path, part: str) -> None:
+    """Measures the analysis of the runs that are there, or the starts; the rest stays as it was measured."""
+    if part == "analysis":
+        found: dict[str, Any] = {"analysis": analyse(folder / "many")}
+    else:
+        data = make_photographs(folder / f"photographs-{min(SIZES)}", min(SIZES))
+        found = {"first_batch_seconds": time_starts(data)}
+    write(json.loads((REPORTS / "growth.json").read_text()) | found)
+
+
 PARTS = {"evaluate": evaluate, "first_batch": first_batch, "copy_runs": copy_runs}
 """What runs in a process of its own, by name."""
 
@@ -246,13 +256,8 @@ if __name__ == "__main__":
     if len(sys.argv) > 3:
         done = PARTS[sys.argv[1]](Path(sys.argv[2]), sys.argv[3])
         print(json.dumps(done))  # noqa: T201
-    elif sys.argv[2:] in (["analysis"], ["starts"]):  # anew; the rest stays as it was measured
-        folder, kept = Path(sys.argv[1]), json.loads((REPORTS / "growth.json").read_text())
-        if sys.argv[2] == "analysis":  # of the runs that are there
-            write(kept | {"analysis": analyse(folder / "many")})
-        else:
-            smallest = make_photographs(folder / f"photographs-{min(SIZES)}", min(SIZES))
-            write(kept | {"first_batch_seconds": time_starts(smallest)})
+    elif sys.argv[2:] in (["analysis"], ["starts"]):
+        renew(Path(sys.argv[1]), sys.argv[2])
     else:
         sizes = tuple(map(int, sys.argv[2].split(","))) if len(sys.argv) == 3 else SIZES
         Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)

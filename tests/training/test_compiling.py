@@ -11,17 +11,21 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch._dynamo.utils import counters
 
 from repro.datasets.training_images import open_training_images
 from repro.training.recipe import find_recipe
 from repro.training.train import Training, train
 from tests.training.toys import Quiet, paint_classes, write_recipe
 
-SETTINGS = ["schedule.epochs=2", "network.drop_path=0"]
-"""Without drop path, whose random numbers a compiled network draws by itself."""
-
-SETTINGS += ["network.token_mixer=identity", "network.channel_mlp=false", "network.norm=none"]
-"""What compiles in seconds: the code for pooling takes minutes under one thread."""
+SETTINGS = [
+    "schedule.epochs=2",
+    "network.drop_path=0",  # a compiled network draws other random numbers
+    # The rest compiles in seconds; the code for pooling takes a minute under one thread.
+    "network.token_mixer=identity",
+    "network.channel_mlp=false",
+    "network.norm=none",
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +37,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_compiled_training_is_the_plain_one_but_for_last_bits(data: Path, tmp_path: Path) -> None:
     recipe = find_recipe(str(write_recipe(data)), SETTINGS)
     images, held_out = open_training_images(data)
+    counters.clear()
     plain = train(Training(recipe, images, held_out), tmp_path / "plain", Quiet())
+    assert not counters["stats"]["unique_graphs"]
     compiling = Training(recipe, images, held_out, compiled=True)
     compiled = train(compiling, tmp_path / "compiled", Quiet())
+    assert counters["stats"]["unique_graphs"] > 1  # the trial's, and the network's
     assert compiled["compiled"]
     assert [row["loss"] for row in compiled["log"]] == pytest.approx(
         [row["loss"] for row in plain["log"]], rel=1e-3

@@ -10,6 +10,7 @@ import typer
 from repro.commands.door import RunsOption, tell
 from repro.commands.evaluate import DeviceOption, ThreadsOption
 from repro.commands.train import (
+    AtOnceOption,
     SettingsOption,
     TrainingDataOption,
     TrainingWorkersOption,
@@ -19,8 +20,8 @@ from repro.results.runs import runs_folder
 if TYPE_CHECKING:
     from repro.analysis.ablation import Outcome
     from repro.analysis.seeds import Scatter
-    from repro.commands.training_progress import TrainingProgress
     from repro.training.ablation import Ablation
+    from repro.training.side_by_side import Share
 
 
 def ablation(
@@ -37,6 +38,7 @@ def ablation(
     settings: SettingsOption = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Write the report there.")] = Path("reports"),
     device: DeviceOption = "auto",
+    at_once: AtOnceOption = None,
     threads: ThreadsOption = None,
     workers: TrainingWorkersOption = None,
     runs: RunsOption = None,
@@ -59,11 +61,13 @@ def ablation(
     budgeted = with_budget(baseline, epochs, images_per_epoch=images)
     train_images, held_out = open_training_images(data)
     from repro.commands.training_progress import TrainingProgress
-    from repro.evaluation.environment import set_numerics
+    from repro.evaluation.environment import count_cores, set_numerics
     from repro.training.ablation import Ablation, run_ablation
     from repro.training.loading import default_loaders
+    from repro.training.side_by_side import Share
 
     numerics = set_numerics(device, None, threads)
+    share = Share.of(numerics.device, count_cores(), at_once, threads)
     planned = Ablation(
         recipe=budgeted,
         rows=chosen,
@@ -71,16 +75,15 @@ def ablation(
         images=train_images,
         held_out=held_out,
         device=numerics.device,
-        workers=default_loaders(numerics.device) if workers is None else workers,
+        workers=default_loaders(numerics.device, share.at_once) if workers is None else workers,
     )
     with TrainingProgress() as progress:
-
-        def watch(row: str, seed: int) -> TrainingProgress:
-            progress.about = f"{row}, seed {seed}: "
-            return progress
-
         outcomes = run_ablation(
-            planned, runs_folder(runs) / "ablation", watch, lambda found: _write(planned, found, out)
+            planned,
+            runs_folder(runs) / "ablation",
+            share,
+            lambda row, seed: progress.watch(f"{row}, seed {seed}: "),
+            lambda found: _write(planned, share, found, out),
         )
     _show(planned, outcomes, out)
 
@@ -98,7 +101,7 @@ def _show(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
     tell(f"next: the same command with --seeds {planned.seeds + 1}, for narrower intervals")
 
 
-def _write(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
+def _write(planned: Ablation, share: Share, outcomes: list[Outcome], out: Path) -> None:
     """Writes report, picture and csv of what is trained so far."""
     from repro.analysis.ablation import study_ablation
     from repro.catalogue.table5 import printed_top1
@@ -108,7 +111,7 @@ def _write(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
 
     study, printed = study_ablation(outcomes, 1 / len(planned.images.classes)), printed_top1()
     write_atomically(out / "ablation.csv", outcomes_csv(outcomes))
-    parts = [_head(planned, outcomes, study.scatter), to_markdown(claims_table(study))]
+    parts = [_head(planned, share, outcomes, study.scatter), to_markdown(claims_table(study))]
     if study.differences:
         write_atomically(out / "ablation.png", draw_ablation(study, printed))
         parts.append("![Top-1 of each row less the baseline's, printed and here](ablation.png)\n")
@@ -116,7 +119,7 @@ def _write(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
     write_atomically(out / "ablation.md", "\n".join(parts).encode())
 
 
-def _head(planned: Ablation, outcomes: list[Outcome], scatter: Scatter | None) -> str:
+def _head(planned: Ablation, share: Share, outcomes: list[Outcome], scatter: Scatter | None) -> str:
     from repro.evaluation.environment import describe_environment
     from repro.reporting.ablation import WRITTEN_BY
 
@@ -141,12 +144,13 @@ def _head(planned: Ablation, outcomes: list[Outcome], scatter: Scatter | None) -
         f"{', '.join(map(str, network.sides))}) and evaluated on {len(planned.held_out):,} images held out. "
         f"The paper's are PoolFormer-S12 after 300 epochs of ImageNet-1K: orders may be compared, accuracies "
         f"not.\n\n"
-        f"- budget of a training: {plan.epochs} epochs of {n_images:,} images, batch {how.batch_size}, peak "
-        f"learning rate {how.learning_rate:g}; recipe `{planned.recipe.name}`, layer scale from "
-        f"{network.layer_scale:g}\n"
+        f"- budget of a training: {plan.epochs} epochs of {n_images:,} images, batch {how.batch_size}, "
+        f"{how.precision}, peak learning rate {how.learning_rate:g}; recipe "
+        f"`{planned.recipe.name}`, layer scale from {network.layer_scale:g}\n"
         f"- {len(outcomes)} of {planned.seeds * len(planned.rows)} trainings ({len(planned.rows)} rows, "
-        f"{planned.seeds} seeds) done, {hours:.1f} hours of training on {planned.device}, python "
-        f"{versions['python']}, torch {versions['torch']}, timm {versions['timm']}\n"
+        f"{planned.seeds} seeds) done, {hours:.1f} hours of training on {planned.device}, "
+        f"{share.at_once} at a time, python {versions['python']}, torch {versions['torch']}, "
+        f"timm {versions['timm']}\n"
         f"- {told}\n"
         f"- hybrids with attention have layer norm, by Table 6; its other learning rate and batch are not "
         "followed\n"

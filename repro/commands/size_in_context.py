@@ -11,6 +11,7 @@ import typer
 from repro.commands.door import RunsOption, tell
 from repro.commands.evaluate import DeviceOption, ThreadsOption
 from repro.commands.train import (
+    AtOnceOption,
     SettingsOption,
     TrainingWorkersOption,
 )
@@ -18,6 +19,8 @@ from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
     from repro.analysis.size_in_context import Answered
+    from repro.commands.training_progress import TrainingWatcher
+    from repro.training.side_by_side import Share
     from repro.training.size_in_context import SizeStudy
     from repro.training.train import Training
 
@@ -31,6 +34,7 @@ def size_in_context(
     settings: SettingsOption = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Write the report there.")] = Path("reports"),
     device: DeviceOption = "auto",
+    at_once: AtOnceOption = None,
     threads: ThreadsOption = None,
     workers: TrainingWorkersOption = None,
     runs: RunsOption = None,
@@ -48,32 +52,44 @@ def size_in_context(
     chosen = find_recipe(recipe, settings or [])
     budgeted = with_budget(chosen, epochs)
     from repro.commands.training_progress import TrainingProgress
-    from repro.evaluation.environment import set_numerics
+    from repro.evaluation.environment import count_cores, set_numerics
     from repro.training.loading import default_loaders
+    from repro.training.side_by_side import Share, train_all
     from repro.training.size_in_context import SizeStudy
-    from repro.training.train import train
 
     numerics = set_numerics(device, None, threads)
+    share = Share.of(numerics.device, count_cores(), at_once, threads)
     planned = SizeStudy(
         recipe=budgeted,
         n_train=images,
         n_held_out=held_out,
         seeds=seeds,
         device=numerics.device,
-        workers=default_loaders(numerics.device) if workers is None else workers,
+        workers=default_loaders(numerics.device, share.at_once) if workers is None else workers,
     )
     folder = runs_folder(runs) / "size-in-context"
-    answered: list[Answered] = []
+    trainings = list(planned.trainings(folder))
+    jobs = [(training, folder / training.name) for _, training in trainings]
+    answered: dict[int, list[Answered]] = {}
     seconds = 0.0
     with TrainingProgress() as progress:
-        for model, training in planned.trainings(folder):
-            progress.about = f"{model}, seed {training.seed}: "
-            record = train(training, folder / training.name, progress)
-            answered += _ask(planned, model, training, folder / training.name)
+
+        def watch(index: int) -> TrainingWatcher:
+            model, training = trainings[index]
+            return progress.watch(f"{model}, seed {training.seed}: ")
+
+        for index, record in train_all(jobs, share, watch):
+            model, training = trainings[index]
+            answered[index] = _ask(planned, model, training, folder / training.name)
             seconds += float(record["seconds"])
-            _write(planned, answered, seconds, out)
-    _show(answered, out)
+            _write(planned, share, _in_order(answered), seconds, out)
+    _show(_in_order(answered), out)
     tell(f"next: the same command with --seeds {seeds + 1}, for narrower intervals")
+
+
+def _in_order(answered: dict[int, list[Answered]]) -> list[Answered]:
+    """By the plan, not as trainings ended."""
+    return [one for index in sorted(answered) for one in answered[index]]
 
 
 def _ask(planned: SizeStudy, model: str, training: Training, folder: Path) -> list[Answered]:
@@ -108,7 +124,7 @@ def _show(answered: list[Answered], out: Path) -> None:
     typer.echo(out / "size-in-context.md")
 
 
-def _write(planned: SizeStudy, answered: list[Answered], seconds: float, out: Path) -> None:
+def _write(planned: SizeStudy, share: Share, answered: list[Answered], seconds: float, out: Path) -> None:
     from repro.analysis.size_in_context import study_sizes
     from repro.reporting.size_in_context import answers_csv, answers_table, compared_table, draw_answers
     from repro.reporting.table import to_markdown
@@ -120,7 +136,7 @@ def _write(planned: SizeStudy, answered: list[Answered], seconds: float, out: Pa
     scenes = {name: render(scene) for name, scene in zip(CLASSES, draw_look_alikes(), strict=True)}
     write_atomically(out / "size-in-context.png", draw_answers(result, scenes))
     parts = [
-        _head(planned, answered, seconds),
+        _head(planned, share, answered, seconds),
         "![A scene of each class, and the right answers by model](size-in-context.png)\n",
         to_markdown(compared_table(result)),
         to_markdown(answers_table(result)),
@@ -128,7 +144,7 @@ def _write(planned: SizeStudy, answered: list[Answered], seconds: float, out: Pa
     write_atomically(out / "size-in-context.md", "\n".join(parts).encode())
 
 
-def _head(planned: SizeStudy, answered: list[Answered], seconds: float) -> str:
+def _head(planned: SizeStudy, share: Share, answered: list[Answered], seconds: float) -> str:
     from repro.evaluation.environment import describe_environment
     from repro.reporting.size_in_context import WRITTEN_BY
     from repro.training.size_in_context import MODELS
@@ -145,8 +161,8 @@ def _head(planned: SizeStudy, answered: list[Answered], seconds: float) -> str:
         f"- {planned.n_train:,} scenes trained on for {schedule.epochs} epochs, {planned.n_held_out:,} of "
         "each split asked\n"
         f"- {n_trained} of {planned.seeds * len(MODELS)} trainings ({len(MODELS)} models, {planned.seeds} "
-        f"seeds) done, {seconds / 3600:.1f} hours of training on {planned.device}, python "
-        f"{versions['python']}, torch {versions['torch']}, timm {versions['timm']}\n"
+        f"seeds) done, {seconds / 3600:.1f} hours of training on {planned.device}, {share.at_once} at a "
+        f"time, python {versions['python']}, torch {versions['torch']}, timm {versions['timm']}\n"
         "- patch embeddings overlap and reach far on their own: with identity for mixers, a token of the "
         "last stage sees 63 pixels of 64, so that the networks differ in how they mix, not in whether they "
         "see\n"

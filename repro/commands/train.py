@@ -29,6 +29,16 @@ SettingsOption = Annotated[
         help="Another value in the recipe, as schedule.epochs=5; may be given several times.",
     ),
 ]
+AtOnceOption = Annotated[
+    int | None,
+    typer.Option(
+        "--at-once",
+        min=1,
+        help="Trainings at a time, in processes that share the cores.  [default: as many as cores, up to 8; "
+        "on a GPU 1]",
+        show_default=False,
+    ),
+]
 TrainingWorkersOption = Annotated[
     int | None,
     typer.Option(
@@ -92,7 +102,7 @@ def train(
         if processes.leads:
             tell(f"{len(images):,} images of {len(images.classes)} classes, {len(held_out):,} held out")
             tell(f"{_told(chosen)}{', compiled first, which takes minutes' if compiled else ''}; in {folder}")
-        record = train(training, folder, progress, processes)
+        record = train(training, folder, progress.watch(), processes)
     if processes.leads:
         _show(record, folder, chosen)
 

@@ -11,7 +11,8 @@ from repro.analysis.ablation import Outcome
 from repro.architecture import table5_row
 from repro.datasets.training_images import TrainingImages
 from repro.training.recipe import Recipe
-from repro.training.train import Training, Watcher, train
+from repro.training.side_by_side import Share, train_all
+from repro.training.train import Training, Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Ablation:
 def run_ablation(
     ablation: Ablation,
     folder: Path,
+    share: Share,
     watch: Callable[[str, int], Watcher],
     done: Callable[[list[Outcome]], None],
 ) -> list[Outcome]:
@@ -52,21 +54,21 @@ def run_ablation(
     `watch` gives the watcher of a row's training with a seed; `done` sees all outcomes so far.
 
     Raises:
-        StorageError, Busy: as `train`.
+        DataRefused, StorageError, Busy, ProcessLost: as `train_all`.
     """
-    outcomes: list[Outcome] = []
-    for row, training in ablation.trainings():
-        found = train(training, folder / training.name, watch(row, training.seed))
-        outcomes.append(
-            Outcome(
-                row=row,
-                seed=training.seed,
-                n_right=round(found["top1"] * found["n_held_out"]),
-                n=found["n_held_out"],
-                params=found["params"],
-                diverged=found["diverged"],
-                seconds=found["seconds"],
-            )
+    planned = list(ablation.trainings())
+    outcomes: dict[int, Outcome] = {}
+    jobs = [(training, folder / training.name) for _, training in planned]
+    for index, found in train_all(jobs, share, lambda index: watch(planned[index][0], jobs[index][0].seed)):
+        row, training = planned[index]
+        outcomes[index] = Outcome(
+            row=row,
+            seed=training.seed,
+            n_right=round(found["top1"] * found["n_held_out"]),
+            n=found["n_held_out"],
+            params=found["params"],
+            diverged=found["diverged"],
+            seconds=found["seconds"],
         )
-        done(outcomes)
-    return outcomes
+        done([outcomes[index] for index in sorted(outcomes)])
+    return [outcomes[index] for index in sorted(outcomes)]

@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 from timm.data.mixup import Mixup
+from timm.data.random_erasing import RandomErasing
 from timm.loss.cross_entropy import SoftTargetCrossEntropy
 from timm.optim._optim_factory import create_optimizer_v2
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional
 
+from repro.evaluation.preprocess import normalise
 from repro.metaformer import MetaFormer
 from repro.training.checkpoints import Checkpoint, load_optimizer, optimizer_tensors, pack, unpack
 from repro.training.compiling import compile_network
@@ -56,6 +58,7 @@ class Learner:
             betas=self.how.betas,
             **_fused(self.how.optimizer),
         )
+        self.erasing = _erasing(recipe, device)
         self.mixup = _mixup(recipe)
         self.updates = 0
         if checkpoint:
@@ -93,7 +96,7 @@ class Learner:
         for place, (images, labels) in enumerate(parts):
             last = place + 1 == len(parts)
             with nullcontext() if last or self.processes.count == 1 else self.wrapped.no_sync():  # type: ignore[operator]
-                loss = self._loss(*self._to_device(images, labels)) / len(parts)
+                loss = self._loss(*self._augmented(images, labels)) / len(parts)
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         if self.how.clip_norm:
@@ -104,24 +107,29 @@ class Learner:
             self.ema.update(self.network, self.updates)
         return total
 
+    def _augmented(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """On the device, by the batch: erased, then mixed, which makes labels `(b, n_classes)`."""
+        images, labels = self._to_device(images, labels)
+        if self.erasing:
+            images = self.erasing(images)
+        return self.mixup(images, labels) if self.mixup else (images, labels)
+
     def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        if self.mixup:
-            images, targets = self.mixup(images, labels)
-            with self._autocast():
-                logits = self.wrapped(images)
-            mixed: Tensor = SoftTargetCrossEntropy()(logits.float(), targets)  # type: ignore[no-untyped-call]
-            return mixed
         with self._autocast():
-            logits = self.wrapped(images)
+            logits = self.wrapped(images).float()
+        if self.mixup:
+            mixed: Tensor = SoftTargetCrossEntropy()(logits, labels)  # type: ignore[no-untyped-call]
+            return mixed
         smoothing = self.recipe.augmentation.label_smoothing
-        return functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         low = self.how.precision == "bf16"
         return torch.autocast(self.device, torch.bfloat16) if low else nullcontext()
 
     def _to_device(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return images.to(self.device, memory_format=torch.channels_last), labels.to(self.device)
+        pixels = images.to(self.device, memory_format=torch.channels_last)
+        return normalise(pixels, self.recipe.protocol), labels.to(self.device)
 
     def evaluate(self, batches: Iterable[Batch]) -> tuple[float, float | None, int]:
         """Top-1 and Top-5 of the held-out images as fractions, and their number; no Top-5 of five classes.
@@ -148,6 +156,11 @@ class Learner:
 def _fused(optimizer: str) -> dict[str, Any]:
     """One kernel a tensor instead of a dozen, which a small network spends a tenth of an update on."""
     return {"fused": True} if optimizer in ("adam", "adamw") else {}
+
+
+def _erasing(recipe: Recipe, device: str) -> RandomErasing | None:
+    probability = recipe.augmentation.random_erasing
+    return RandomErasing(probability, mode="pixel", device=device) if probability else None  # type: ignore[no-untyped-call]
 
 
 def _mixup(recipe: Recipe) -> Mixup | None:

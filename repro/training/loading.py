@@ -22,7 +22,7 @@ from repro.training.recipe import Recipe
 from repro.training.seeds import derive, seed_all
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-"""Images `(b, 3, h, w)`, normalised, and labels `(b,)`."""
+"""Images `(b, 3, h, w)` of uint8, which the device normalises, and labels `(b,)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,7 @@ class Loading:
             color_jitter=jitter,
             auto_augment=recipe.augmentation.auto_augment or None,
             interpolation=recipe.images.interpolation,
-            mean=recipe.images.mean,
-            std=recipe.images.std,
-            re_prob=recipe.augmentation.random_erasing,
-            re_mode="pixel",
+            normalize=False,
         )
         augmented = _Augmented(images, transform, self.seed, epoch)
         return self._load(augmented, order[processes.rank : whole : processes.count], part)
@@ -63,9 +60,8 @@ class Loading:
         transform = create_transform(
             self.recipe.network.size_px,
             interpolation=self.recipe.images.interpolation,
-            mean=self.recipe.images.mean,
-            std=self.recipe.images.std,
             crop_pct=self.recipe.images.crop,
+            normalize=False,
         )
         order = range(self.processes.rank, len(images), self.processes.count)
         return self._load(_Augmented(images, transform, self.seed, 0), order, 256)
@@ -77,12 +73,12 @@ class Loading:
         return iter(loader)
 
 
-def default_loaders(device: str) -> int:
-    """Loader processes: none on a CPU of two cores, both of which the network takes.
+def default_loaders(device: str, at_once: int = 1) -> int:
+    """Loader processes of a training: none on a CPU of two cores, or whose cores several trainings share.
 
     Images that are kept decoded (`TrainingImages.decoded`) then outlast an epoch, as loader processes do not.
     """
-    return 0 if device == "cpu" and count_cores() <= 2 else default_workers(device)
+    return 0 if device == "cpu" and (at_once > 1 or count_cores() <= 2) else default_workers(device)
 
 
 def _posterize(image: Image, bits_to_keep: int, **_: Any) -> Image:

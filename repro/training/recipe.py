@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from repro.architecture import Architecture
 from repro.exceptions import UsageError
 from repro.results.typed import check_types
-from repro.specs import IMAGENET_MEAN, IMAGENET_STD, RGB, digest
+from repro.specs import IMAGENET_MEAN, IMAGENET_STD, RGB, Protocol, digest
 
 _T = TypeVar("_T")
 
@@ -84,6 +84,12 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimisation: Optimisation
     schedule: Schedule
+
+    @property
+    def protocol(self) -> Protocol:
+        """What is done to held-out images before the network sees them."""
+        images = self.images
+        return Protocol(self.network.size_px, images.crop, images.interpolation, images.mean, images.std)
 
     @property
     def hash(self) -> str:

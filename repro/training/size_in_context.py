@@ -13,7 +13,6 @@ import torch
 from repro.datasets.training_images import TrainingImages, open_training_images
 from repro.evaluation.preprocess import normalise
 from repro.metaformer import MetaFormer
-from repro.specs import Protocol
 from repro.training.recipe import Recipe
 from repro.training.size_scenes import VERSION, Pixels, SizeScene, Split, draw_scene, render, write_scenes
 from repro.training.train import Training
@@ -73,9 +72,7 @@ class SmallModel:
         network = MetaFormer(recipe.network)
         network.load_state_dict(safetensors.torch.load_file(weights))
         self._network = network.eval().to(device)
-        self._device = device
-        images = recipe.images
-        self._protocol = Protocol(recipe.network.size_px, images.crop, mean=images.mean, std=images.std)
+        self._device, self._protocol = device, recipe.protocol
 
     def answer(self, crops: Sequence[Pixels]) -> list[int]:
         """The class of each of these crops `(size_px, size_px, 3)`."""

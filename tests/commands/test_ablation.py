@@ -18,7 +18,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def study(data: Path, folder: Path, *arguments: str) -> Result:
-    fixed = ["--data", str(data), "--recipe", str(write_recipe(data)), "--threads", "1", "--workers", "0"]
+    fixed = ["--data", str(data), "--recipe", str(write_recipe(data)), "--threads", "1", "--at-once", "1"]
     where = ["--out", str(folder / "reports"), "--runs", str(folder / "runs")]
     return CliRunner().invoke(app, ["study", "ablation", *fixed, *where, *arguments])
 

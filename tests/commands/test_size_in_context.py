@@ -15,7 +15,7 @@ SMALL = ["network.depth=6", "network.dims=[32, 32, 32, 32]"]
 
 
 def study(folder: Path, *arguments: str) -> Result:
-    budget = ["--epochs", "1", "--images", "64", "--held-out", "30", "--threads", "1", "--workers", "0"]
+    budget = ["--epochs", "1", "--images", "64", "--held-out", "30", "--threads", "1", "--at-once", "1"]
     settings = [part for setting in SMALL for part in ("--set", setting)]
     where = ["--out", str(folder / "reports"), "--runs", str(folder / "runs")]
     return CliRunner().invoke(app, ["study", "size-in-context", *budget, *settings, *where, *arguments])

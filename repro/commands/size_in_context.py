@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,30 +71,24 @@ def size_in_context(
     folder = runs_folder(runs) / "size-in-context"
     trainings = list(planned.trainings(folder))
     jobs = [(training, folder / training.name) for _, training in trainings]
-    answered: dict[int, list[Answered]] = {}
-    seconds = 0.0
+    answered: list[Answered] = []
     with TrainingProgress() as progress:
 
         def watch(index: int) -> TrainingWatcher:
             model, training = trainings[index]
             return progress.watch(f"{model}, seed {training.seed}: ")
 
-        for index, record in train_all(jobs, share, watch):
-            model, training = trainings[index]
-            answered[index] = _ask(planned, model, training, folder / training.name)
-            seconds += float(record["seconds"])
-            _write(planned, share, _in_order(answered), seconds, out)
-    _show(_in_order(answered), out)
+        with closing(train_all(jobs, share, watch)) as ended:
+            for records in ended:
+                answered = [one for index in records for one in _ask(planned, *trainings[index], folder)]
+                seconds = sum(float(record["seconds"]) for record in records.values())
+                _write(planned, share, answered, seconds, out)
+    _show(answered, out)
     tell(f"next: the same command with --seeds {seeds + 1}, for narrower intervals")
 
 
-def _in_order(answered: dict[int, list[Answered]]) -> list[Answered]:
-    """By the plan, not as trainings ended."""
-    return [one for index in sorted(answered) for one in answered[index]]
-
-
 def _ask(planned: SizeStudy, model: str, training: Training, folder: Path) -> list[Answered]:
-    """What the trained model answers, kept beside its weights."""
+    """What a model that was trained in `folder` answers, kept beside its weights."""
     from repro.analysis.size_in_context import Answered
     from repro.explain.doses import VERSION as DOSES_VERSION
     from repro.explain.small_models import count_right
@@ -101,9 +96,10 @@ def _ask(planned: SizeStudy, model: str, training: Training, folder: Path) -> li
     from repro.training.size_in_context import SmallModel
     from repro.training.size_scenes import VERSION
 
-    path = folder / f"answers-{VERSION}-{DOSES_VERSION}-{planned.n_held_out}.json"
+    own = folder / training.name
+    path = own / f"answers-{VERSION}-{DOSES_VERSION}-{planned.n_held_out}.json"
     if not path.is_file():
-        small = SmallModel(training.recipe, folder / "model.safetensors", planned.device)
+        small = SmallModel(training.recipe, own / "model.safetensors", planned.device)
         counts = dict(count_right(small, planned.n_held_out))
         write_atomically(path, json.dumps(counts, indent=1).encode())
     counts = json.loads(path.read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from repro.analysis.ablation import Outcome
 from repro.architecture import table5_row
 from repro.datasets.training_images import TrainingImages
 from repro.training.recipe import Recipe
-from repro.training.side_by_side import Share, train_all
+from repro.training.side_by_side import Record, Share, train_all
 from repro.training.train import Training, Watcher
 
 
@@ -57,18 +58,27 @@ def run_ablation(
         DataRefused, StorageError, Busy, ProcessLost: as `train_all`.
     """
     planned = list(ablation.trainings())
-    outcomes: dict[int, Outcome] = {}
     jobs = [(training, folder / training.name) for _, training in planned]
-    for index, found in train_all(jobs, share, lambda index: watch(planned[index][0], jobs[index][0].seed)):
+    outcomes: list[Outcome] = []
+
+    def watch_job(index: int) -> Watcher:
         row, training = planned[index]
-        outcomes[index] = Outcome(
-            row=row,
-            seed=training.seed,
-            n_right=round(found["top1"] * found["n_held_out"]),
-            n=found["n_held_out"],
-            params=found["params"],
-            diverged=found["diverged"],
-            seconds=found["seconds"],
-        )
-        done([outcomes[index] for index in sorted(outcomes)])
-    return [outcomes[index] for index in sorted(outcomes)]
+        return watch(row, training.seed)
+
+    with closing(train_all(jobs, share, watch_job)) as ended:
+        for records in ended:
+            outcomes = [_outcome(*planned[index], record) for index, record in records.items()]
+            done(outcomes)
+    return outcomes
+
+
+def _outcome(row: str, training: Training, record: Record) -> Outcome:
+    return Outcome(
+        row=row,
+        seed=training.seed,
+        n_right=round(record["top1"] * record["n_held_out"]),
+        n=record["n_held_out"],
+        params=record["params"],
+        diverged=record["diverged"],
+        seconds=record["seconds"],
+    )

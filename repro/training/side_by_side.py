@@ -7,7 +7,8 @@ to 405 images/s in one process of two threads, on 610 in two processes of one.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
@@ -43,36 +44,48 @@ class Share:
         return cls(chosen, threads or max(1, n_cores // chosen))
 
 
+Record = dict[str, Any]
+"""That of one training, as `train` returns it."""
+
+
 def train_all(
     jobs: Sequence[Job], share: Share, watch: Callable[[int], Watcher]
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The index and the record of each job as it ends; those that were done before come first.
+) -> Generator[dict[int, Record]]:
+    """All records so far, by their jobs' indices in order: of those done before, then more as they end.
 
-    `watch` gives the watcher of a job as it begins. Leaving the iterator ends the processes; whole epochs are
-    kept.
+    `watch` gives the watcher of a job as it begins. To close the generator ends the processes; whole epochs
+    are kept.
 
     Raises:
-        DataRefused, StorageError, Busy: as `train`; the other trainings are ended.
+        UsageError, DataRefused, StorageError, Busy: as `train`; the other trainings are ended.
         ProcessLost: a process was ended from outside.
     """
     from repro.training.checkpoints import TrainingFolder
 
-    missing: list[int] = []
+    records: dict[int, Record] = {}
     for index, (training, folder) in enumerate(jobs):
         if record := TrainingFolder(folder, training.identity).record():
-            yield index, record
-        else:
-            missing.append(index)
-    if share.at_once == 1:
-        for index in missing:
-            yield index, _train(jobs[index], share.threads, watch(index))
-    else:
-        yield from _in_processes(jobs, missing, share, watch)
+            records[index] = record
+    if records:
+        yield records
+    missing = [index for index in range(len(jobs)) if index not in records]
+    begin = _one_after_another if share.at_once == 1 else _in_processes
+    with closing(begin(jobs, missing, share, watch)) as ended:
+        for index, record in ended:
+            records = dict(sorted({**records, index: record}.items()))
+            yield records
+
+
+def _one_after_another(
+    jobs: Sequence[Job], missing: Sequence[int], share: Share, watch: Callable[[int], Watcher]
+) -> Generator[tuple[int, Record]]:
+    for index in missing:
+        yield index, _train(jobs[index], share.threads, watch(index))
 
 
 def _in_processes(
     jobs: Sequence[Job], missing: Sequence[int], share: Share, watch: Callable[[int], Watcher]
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Generator[tuple[int, Record]]:
     waiting = iter(missing)
     busy: dict[Connection, tuple[int, Watcher]] = {}
     crew: list[BaseProcess] = []
@@ -142,7 +155,7 @@ def _work(parent: Connection) -> None:
         return
 
 
-def _train(job: Job, threads: int | None, watcher: Watcher) -> dict[str, Any]:
+def _train(job: Job, threads: int | None, watcher: Watcher) -> Record:
     from repro.evaluation.environment import set_numerics
     from repro.training.train import train
 

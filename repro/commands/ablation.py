@@ -46,7 +46,8 @@ def ablation(
     """Train the rows of the paper's ablation study, small, and judge what it claims.
 
     Every row of Table 5 by one recipe and one budget, several times. After a stop the same command goes on;
-    more --seeds add to what is there. Writes ablation.md, its picture and the raw csv after every training.
+    more --seeds add to what is there. Several GPUs or machines: the same command on each, one --runs for all.
+    Writes ablation.md, its picture and the raw csv after every training.
 
     Example: repro study ablation --data cifar10 --seeds 3 --epochs 5
     """

@@ -10,7 +10,7 @@ from repro.catalogue.test_sets import TestSet, find_test_set
 from repro.datasets.class_folders import ClassFolders
 from repro.datasets.dataset import Dataset
 from repro.datasets.entries import first_few, is_wnid
-from repro.datasets.files import scan
+from repro.datasets.files import refuse_address, scan
 from repro.datasets.flat_folder import FlatFolder
 from repro.datasets.labels import ImageLabels, load_labels
 from repro.datasets.parquet import ParquetShards
@@ -70,6 +70,7 @@ def _open_path(path: Path, labels: ImageLabels | None, test_set: TestSet | None)
         return _open_folder(root, labels, test_set)
     if root.is_file():  # a pipe would keep us waiting for ever
         return _open_file(root, labels, test_set)
+    refuse_address(path)
     raise UsageError(f"no such file or folder: {path}")
 
 

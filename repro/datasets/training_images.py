@@ -14,7 +14,7 @@ from PIL import Image
 
 from repro.datasets.decode import decode
 from repro.datasets.entries import first_few
-from repro.datasets.files import scan
+from repro.datasets.files import refuse_address, scan
 from repro.datasets.parquet_schema import declared_classes, refuse_columns
 from repro.datasets.shards import choose_split, find_shards, split_of
 from repro.exceptions import DataRefused, UsageError
@@ -163,6 +163,7 @@ def open_training_images(root: Path) -> tuple[TrainingImages, TrainingImages]:
         DataRefused: a split is missing, its classes are not the other's, or a class has no images.
     """
     if not root.is_dir():
+        refuse_address(root)
         raise UsageError(f"no such folder: {root}")
     shards = find_shards(root)
     try:

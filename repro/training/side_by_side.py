@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from repro.exceptions import ProcessLost, ReproError
+from repro.exceptions import Busy, ProcessLost, ReproError
 
 if TYPE_CHECKING:  # a process that begins here imports torch only once it leaves interrupts to its parent
     from repro.training.train import Training, Watcher
@@ -53,39 +53,53 @@ def train_all(
 ) -> Generator[dict[int, Record]]:
     """All records so far, by their jobs' indices in order: of those done before, then more as they end.
 
-    `watch` gives the watcher of a job as it begins. To close the generator ends the processes; whole epochs
-    are kept.
+    What another process trains is left to it, so that the same command on other machines or GPUs shares the
+    work. `watch` gives the watcher of a job as it begins. To close the generator ends the processes; whole
+    epochs are kept.
 
     Raises:
-        UsageError, DataRefused, StorageError, Busy: as `train`; the other trainings are ended.
+        UsageError, DataRefused, StorageError: as `train`; the other trainings are ended.
         ProcessLost: a process was ended from outside.
+        Busy: after all else, another process still trains some.
     """
-    from repro.training.checkpoints import TrainingFolder
-
-    records: dict[int, Record] = {}
-    for index, (training, folder) in enumerate(jobs):
-        if record := TrainingFolder(folder, training.identity).record():
-            records[index] = record
+    records = _find_records(jobs)
     if records:
         yield records
     missing = [index for index in range(len(jobs)) if index not in records]
     begin = _one_after_another if share.at_once == 1 else _in_processes
     with closing(begin(jobs, missing, share, watch)) as ended:
         for index, record in ended:
-            records = dict(sorted({**records, index: record}.items()))
-            yield records
+            if record:
+                records = dict(sorted({**records, index: record}.items()))
+                yield records
+    others = _find_records(jobs)
+    if others.keys() != records.keys():
+        records = others
+        yield records
+    if n_left := len(jobs) - len(records):
+        raise Busy(
+            f"{n_left} of {len(jobs)} trainings are under way in another process",
+            hint="the same command once that is done tells of all",
+        )
+
+
+def _find_records(jobs: Sequence[Job]) -> dict[int, Record]:
+    from repro.training.checkpoints import TrainingFolder
+
+    found = (TrainingFolder(folder, training.identity).record() for training, folder in jobs)
+    return {index: record for index, record in enumerate(found) if record}
 
 
 def _one_after_another(
     jobs: Sequence[Job], missing: Sequence[int], share: Share, watch: Callable[[int], Watcher]
-) -> Generator[tuple[int, Record]]:
+) -> Generator[tuple[int, Record | None]]:
     for index in missing:
         yield index, _train(jobs[index], share.threads, watch(index))
 
 
 def _in_processes(
     jobs: Sequence[Job], missing: Sequence[int], share: Share, watch: Callable[[int], Watcher]
-) -> Generator[tuple[int, Record]]:
+) -> Generator[tuple[int, Record | None]]:
     waiting = iter(missing)
     busy: dict[Connection, tuple[int, Watcher]] = {}
     crew: list[BaseProcess] = []
@@ -155,13 +169,17 @@ def _work(parent: Connection) -> None:
         return
 
 
-def _train(job: Job, threads: int | None, watcher: Watcher) -> Record:
+def _train(job: Job, threads: int | None, watcher: Watcher) -> Record | None:
+    """The record; None where another process trains this."""
     from repro.evaluation.environment import set_numerics
     from repro.training.train import train
 
     training, folder = job
     set_numerics(training.device, None, threads)
-    return train(training, folder, watcher)
+    try:
+        return train(training, folder, watcher)
+    except Busy:
+        return None
 
 
 class _Teller:

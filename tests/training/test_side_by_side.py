@@ -16,11 +16,11 @@ import torch
 from safetensors.torch import load_file
 
 from repro.datasets.training_images import open_training_images
-from repro.exceptions import Busy, ProcessLost
+from repro.exceptions import Busy, DataRefused, ProcessLost
 from repro.training.checkpoints import TrainingFolder
 from repro.training.recipe import find_recipe
 from repro.training.side_by_side import Job, Share, train_all
-from repro.training.train import Training
+from repro.training.train import Training, train
 from tests.training.toys import Quiet, paint_classes, write_recipe
 
 
@@ -94,10 +94,31 @@ def test_two_at_once_end_as_one_after_another(data: Path, tmp_path: Path) -> Non
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_what_another_process_trains_is_left_to_it(at_once: int, data: Path, tmp_path: Path) -> None:
+    """As where the same command runs on another machine; told in the end, after all else is trained."""
+    these = jobs(data, tmp_path, 3, "schedule.epochs=1", "schedule.warmup_epochs=0")
+    training, folder = these[0]
+    seen: list[list[int]] = []
+
+    def train_them() -> None:
+        seen.extend(map(list, train_all(these, Share(at_once, 1), lambda _: Quiet())))
+
+    with (
+        TrainingFolder(folder, training.identity).locked(),
+        pytest.raises(Busy, match="1 of 3 trainings are under way in another process"),
+    ):
+        train_them()
+    assert seen[-1] == [1, 2]
+    train(training, folder, Quiet())
+    train_them()
+    assert seen[-1] == [0, 1, 2]
+
+
 def test_an_error_of_one_ends_all(data: Path, tmp_path: Path) -> None:
-    these = jobs(data, tmp_path, 3, "schedule.epochs=1000")
-    training, folder = these[1]
-    with TrainingFolder(folder, training.identity).locked(), pytest.raises(Busy, match="trains in"):
+    these = jobs(data, tmp_path, 1, "schedule.epochs=1000")
+    these += jobs(data, tmp_path / "more", 1, "optimisation.batch_size=64")
+    with pytest.raises(DataRefused, match="24 images; needs at least one batch"):
         list(train_all(these, Share(2, 1), lambda _: Quiet()))
     assert not multiprocessing.active_children()
 

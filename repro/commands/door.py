@@ -64,8 +64,9 @@ app = typer.Typer(
 
 
 def tell(line: str) -> None:
-    """Says `line` on stderr: results alone go to stdout."""
-    typer.echo(line, err=True)
+    """Says `line` on stderr, above a bar of progress: results alone go to stdout."""
+    # Not typer.echo, which writes past what rich puts in the place of stderr while it draws.
+    sys.stderr.write(f"{line}\n")
 
 
 def _silence_others() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 
+from repro.analysis.comparability import choose_run, is_local, why_not_comparable
 from repro.analysis.statistics import wilson_interval
 from repro.analysis.verdict import MATCHES, Figure, Verdict, judge_accuracy, judge_count
 from repro.catalogue.models import find_model, load_models, published_by_timm
 from repro.catalogue.tables import PrintedRow, PrintedTable
-from repro.datasets.dataset import IMAGENET_VAL
 from repro.results.record import Complexity, RunRecord
-from repro.specs import ModelSpec, Protocol
+from repro.specs import ModelSpec
 
 TOKEN_MIXERS = (
     "identity",
@@ -249,67 +249,11 @@ def _notes(
     concerned = run is not None or Verdict.DIFFERS in (params.verdict, macs.verdict)
     if concerned and spec.note and spec.note not in reason:
         notes.append(spec.note)
-    if run and _is_local(run):
+    if run and is_local(run):
         notes.append("local weights, not pinned")
     if run and run.computed:
         notes.append(run.computed)
     return tuple(notes)
-
-
-def choose_run(runs: Sequence[RunRecord], protocol: Protocol | None, test_set: str = "") -> RunRecord | None:
-    """Of several runs the one that says most about the row; `test_set` as in `why_not_comparable`."""
-
-    def preference(run: RunRecord) -> tuple[bool, bool, bool, bool, bool, bool, int, str, str]:
-        return (
-            run.dataset.test_set == test_set,
-            protocol in (None, run.protocol),
-            not _why_partial(run, test_set),
-            not run.summary.invalid,
-            not _is_local(run),
-            run.decided_in_fp32,
-            run.summary.n_scored,
-            run.started,
-            run.run_id,
-        )
-
-    return max(runs, key=preference, default=None)
-
-
-def _is_local(run: RunRecord) -> bool:
-    return run.model.weights.origin == "file"
-
-
-def why_not_comparable(run: RunRecord, protocol: Protocol | None, test_set: str = "") -> str:
-    """Why the run's accuracy is none on the whole of `test_set` (empty: ImageNet val) under `protocol`."""
-    if run.protocol is None:
-        return "imported predictions: the protocol that they were made under is not known"
-    differing = _protocol_difference(run.protocol, protocol) if protocol else ""
-    return "; ".join(filter(None, (differing, _why_partial(run, test_set))))
-
-
-def _protocol_difference(used: Protocol, wanted: Protocol) -> str:
-    """`protocol differs: crop 0.9 instead of 0.875`; empty where all fields agree, whatever the names."""
-    differing = [
-        f"{field.name} {getattr(used, field.name)} instead of {getattr(wanted, field.name)}"
-        for field in fields(Protocol)
-        if getattr(used, field.name) != getattr(wanted, field.name)
-    ]
-    return f"protocol differs: {', '.join(differing)}" if differing else ""
-
-
-def _why_partial(run: RunRecord, test_set: str) -> str:
-    """Why the run's images are not the whole set, each scored; empty when they are."""
-    if run.dataset.test_set != test_set:
-        return f"another test set: {run.dataset.test_set or run.dataset.name}"
-    if not test_set and run.dataset.name != IMAGENET_VAL:
-        return run.dataset.partial or f"another test set: {run.dataset.name}"
-    if run.dataset.partial:
-        return run.dataset.partial
-    if run.summary.n != run.dataset.n_expected:
-        return f"{run.summary.n:,} of {run.dataset.n_expected:,} images"
-    if missing := run.summary.n - run.summary.n_scored:
-        return f"{missing:,} of {run.summary.n:,} images without a prediction"
-    return ""
 
 
 def _interval(run: RunRecord) -> tuple[float, float]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 
-from repro.analysis.compare import TOKEN_MIXERS, UNSETTLED, choose_run, eval_command, why_not_comparable
+from repro.analysis.comparability import choose_run, why_not_comparable
+from repro.analysis.compare import TOKEN_MIXERS, UNSETTLED, eval_command
 from repro.analysis.metrics import RealCount
 from repro.analysis.statistics import wilson_interval
 from repro.analysis.verdict import Figure, Verdict, judge_accuracy

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from repro.analysis.compare import choose_run
+from repro.analysis.comparability import choose_run
 from repro.evaluation.plan import Request
 from repro.exceptions import UsageError
 from repro.reporting.runs import runs_table

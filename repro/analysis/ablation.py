@@ -174,7 +174,9 @@ def study_ablation(outcomes: Sequence[Outcome], chance: float) -> AblationStudy:
         if (decided := tuple(compare.decide(one) for one in claim.comparisons if compare.can(one)))
     )
     differences = {
-        row: compare.difference(row, BASELINE) for row in found if row != BASELINE and BASELINE in found
+        row: compare.difference(row, BASELINE)
+        for row in found
+        if row != BASELINE and compare.common(row, BASELINE)
     }
     rows = tuple(_row_result(row, outcomes, compare) for row in found)
     return AblationStudy(rows, scatter, differences, claims)
@@ -192,15 +194,16 @@ class _Compare:
     scatter: Scatter | None
 
     def can(self, comparison: Comparison) -> bool:
-        return bool(self._common(comparison.first, comparison.second))
+        return bool(self.common(comparison.first, comparison.second))
 
-    def _common(self, first: str, second: str) -> list[int]:
+    def common(self, first: str, second: str) -> list[int]:
+        """The seeds that both were trained with."""
         return sorted(self.found.get(first, {}).keys() & self.found.get(second, {}).keys())
 
     def difference(
         self, first: str, second: str, n_intervals: int = 1
     ) -> tuple[float, tuple[float, float] | None]:
-        seeds = self._common(first, second)
+        seeds = self.common(first, second)
         centre = mean(self.found[first][s] - self.found[second][s] for s in seeds)
         if self.scatter is None:
             return centre, None

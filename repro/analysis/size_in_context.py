@@ -95,7 +95,12 @@ def study_sizes(answered: Sequence[Answered]) -> SizeStudyResult:
         for condition, by_model in found.items()
     }
     asked = [condition for condition in QUESTIONS if condition in found]
-    pairs = [(condition, *pair) for condition in asked for pair in combinations(found[condition], 2)]
+    pairs = [
+        (condition, first, second)
+        for condition in asked
+        for first, second in combinations(found[condition], 2)
+        if found[condition][first].keys() & found[condition][second].keys()
+    ]
     compared = tuple(
         _compare(condition, first, second, found[condition], scatters[condition], len(pairs))
         for condition, first, second in pairs
@@ -127,6 +132,6 @@ def _compare(
     n_intervals: int,
 ) -> Compared:
     seeds = found[first].keys() & found[second].keys()
-    centre = mean(found[first][s] - found[second][s] for s in seeds) if seeds else 0.0
+    centre = mean(found[first][s] - found[second][s] for s in seeds)
     interval = scatter.of_difference(first, second, centre, len(seeds), n_intervals) if scatter else None
     return Compared(condition, first, second, centre, interval)

@@ -63,6 +63,10 @@ class TrainingWatcher:
     def trained(self, n_images: int) -> None:
         self._bars.advance(self._task, n_images)
 
+    def held(self) -> None:
+        self._bars.remove_task(self._task)
+        tell(f"{self._about}another process has this training, which is waited for in the end")
+
     def finished(self, row: Mapping[str, int | float | None]) -> None:
         if row["epoch"] == self._n_epochs or row["loss"] is None:
             self._bars.remove_task(self._task)

@@ -55,7 +55,7 @@ def run_ablation(
     `watch` gives the watcher of a row's training with a seed; `done` sees all outcomes so far.
 
     Raises:
-        UsageError, DataRefused, StorageError, ProcessLost, Busy: as `train_all`.
+        UsageError, DataRefused, StorageError, ProcessLost: as `train_all`.
     """
     planned = list(ablation.trainings())
     jobs = [(training, folder / training.name) for _, training in planned]

@@ -7,6 +7,7 @@ to 405 images/s in one process of two threads, on 610 in two processes of one.
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ if TYPE_CHECKING:  # a process that begins here imports torch only once it leave
 
 MOST_BY_DEFAULT = 8
 """Each process takes most of a GB."""
+
+HELD_SECONDS = 2
+"""How often it is asked whether another process still trains what is missing."""
 
 Job = tuple["Training", Path]
 """A training and its folder."""
@@ -53,34 +57,35 @@ def train_all(
 ) -> Generator[dict[int, Record]]:
     """All records so far, by their jobs' indices in order: of those done before, then more as they end.
 
-    What another process trains is left to it, so that the same command on other machines or GPUs shares the
-    work. `watch` gives the watcher of a job as it begins. To close the generator ends the processes; whole
-    epochs are kept.
+    The same command on other machines or GPUs shares the work: what another process trains is waited for,
+    and taken over where it stops. `watch` gives the watcher of a job as it begins. To close the generator
+    ends the processes; whole epochs are kept.
 
     Raises:
         UsageError, DataRefused, StorageError: as `train`; the other trainings are ended.
         ProcessLost: a process was ended from outside.
-        Busy: after all else, another process still trains some.
     """
     records = _find_records(jobs)
     if records:
         yield records
-    missing = [index for index in range(len(jobs)) if index not in records]
-    begin = _one_after_another if share.at_once == 1 else _in_processes
-    with closing(begin(jobs, missing, share, watch)) as ended:
-        for index, record in ended:
-            if record:
-                records = dict(sorted({**records, index: record}.items()))
-                yield records
-    others = _find_records(jobs)
-    if others.keys() != records.keys():
-        records = others
-        yield records
-    if n_left := len(jobs) - len(records):
-        raise Busy(
-            f"{n_left} of {len(jobs)} trainings are under way in another process",
-            hint="the same command once that is done tells of all",
-        )
+    told: set[int] = set()
+    while missing := [index for index in range(len(jobs)) if index not in records]:
+        held = {index for index in missing if _is_held(jobs[index])}
+        for index in sorted(held - told):
+            watch(index).held()
+        told |= held
+        begin = _one_after_another if share.at_once == 1 else _in_processes
+        with closing(begin(jobs, [index for index in missing if index not in held], share, watch)) as ended:
+            for index, record in ended:
+                if record:
+                    records = dict(sorted({**records, index: record}.items()))
+                    yield records
+        others = _find_records(jobs)
+        if others.keys() != records.keys():
+            records = others
+            yield records
+        elif held:
+            time.sleep(HELD_SECONDS)
 
 
 def _find_records(jobs: Sequence[Job]) -> dict[int, Record]:
@@ -88,6 +93,18 @@ def _find_records(jobs: Sequence[Job]) -> dict[int, Record]:
 
     found = (TrainingFolder(folder, training.identity).record() for training, folder in jobs)
     return {index: record for index, record in enumerate(found) if record}
+
+
+def _is_held(job: Job) -> bool:
+    """Whether another process trains this."""
+    from repro.training.checkpoints import TrainingFolder
+
+    training, folder = job
+    try:
+        with TrainingFolder(folder, training.identity).locked():
+            return False
+    except Busy:
+        return True
 
 
 def _one_after_another(
@@ -196,3 +213,6 @@ class _Teller:
 
     def finished(self, *told: object) -> None:
         self._parent.send(("finished", told))
+
+    def held(self) -> None:
+        self._parent.send(("held", ()))

@@ -30,11 +30,12 @@ from repro.training.recipe import Recipe, describe
 
 
 class Watcher(Protocol):
-    """Sees a training go on."""
+    """Sees a training go on, or that another process has it (`held`)."""
 
     def begin(self, epoch: int, n_epochs: int, n_images: int) -> None: ...
     def trained(self, n_images: int) -> None: ...
     def finished(self, row: Row) -> None: ...
+    def held(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

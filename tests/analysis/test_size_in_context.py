@@ -43,6 +43,14 @@ def test_one_seed_decides_nothing() -> None:
     assert result.cells["test"]["pooling"].interval is None
 
 
+def test_models_without_a_common_seed_are_not_compared() -> None:
+    """While trainings run side by side, a later seed may be done first."""
+    both = answered({"pooling": 0.3, "identity": 0.9}, 2)
+    result = study_sizes([one for one in both if (one.model == "pooling") == (one.seed == 1)])
+    assert result.cells["test"].keys() == {"pooling", "identity"}
+    assert not result.compared
+
+
 def test_nothing_trained_is_refused() -> None:
     with pytest.raises(InvalidRun, match="nothing was trained"):
         study_sizes([])

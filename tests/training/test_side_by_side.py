@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from repro.datasets.training_images import open_training_images
-from repro.exceptions import Busy, DataRefused, ProcessLost
+from repro.exceptions import DataRefused, ProcessLost
 from repro.training.checkpoints import TrainingFolder
 from repro.training.recipe import find_recipe
 from repro.training.side_by_side import Job, Share, train_all
@@ -94,25 +95,34 @@ def test_two_at_once_end_as_one_after_another(data: Path, tmp_path: Path) -> Non
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize("at_once", [1, 2])
-def test_what_another_process_trains_is_left_to_it(at_once: int, data: Path, tmp_path: Path) -> None:
-    """As where the same command runs on another machine; told in the end, after all else is trained."""
+@pytest.mark.parametrize("trains_it", [True, False], ids=["trained there", "given up there"])
+def test_what_another_process_has_is_waited_for(trains_it: bool, data: Path, tmp_path: Path) -> None:
+    """As where the same command runs on another machine, which ends its training, or is killed."""
     these = jobs(data, tmp_path, 3, "schedule.epochs=1", "schedule.warmup_epochs=0")
     training, folder = these[0]
-    seen: list[list[int]] = []
+    told: list[int] = []
 
-    def train_them() -> None:
-        seen.extend(map(list, train_all(these, Share(at_once, 1), lambda _: Quiet())))
+    class Other(Quiet):
+        """The other process: it lets go once all else is trained."""
 
-    with (
-        TrainingFolder(folder, training.identity).locked(),
-        pytest.raises(Busy, match="1 of 3 trainings are under way in another process"),
-    ):
-        train_them()
-    assert seen[-1] == [1, 2]
-    train(training, folder, Quiet())
-    train_them()
-    assert seen[-1] == [0, 1, 2]
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+        def held(self) -> None:
+            told.append(self.index)
+
+    with ExitStack() as stack:
+        stack.enter_context(TrainingFolder(folder, training.identity).locked())
+        seen = []
+        for records in train_all(these, Share(1, 1), Other):
+            seen.append(list(records))
+            if seen == [[1], [1, 2]]:
+                stack.close()
+                if trains_it:
+                    train(training, folder, Quiet())
+    assert told == [0]
+    assert seen == [[1], [1, 2], [0, 1, 2]]
 
 
 def test_an_error_of_one_ends_all(data: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, TestSetOption, tell
+from repro.commands.door import RunsOption, TestSetOption, path_or_address, tell
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import DataRefused
 from repro.results.runs import runs_folder
@@ -16,7 +16,12 @@ from repro.results.runs import runs_folder
 
 def doctor(
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A dataset, in any form that `repro eval --data` takes.")
+        Path,
+        typer.Argument(
+            parser=path_or_address,
+            metavar="DATA",
+            help="A dataset, in any form that `repro eval --data` takes.",
+        ),
     ],
     labels: Annotated[
         Path | None,

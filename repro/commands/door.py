@@ -63,6 +63,13 @@ app = typer.Typer(
 )
 
 
+def path_or_address(text: str) -> Path:
+    """What `--data` names: `/data/imagenet/val`, or `s3://bucket/imagenet`."""
+    from repro.datasets.address import as_address
+
+    return as_address(Path(text)) or Path(text)
+
+
 def tell(line: str) -> None:
     """Says `line` on stderr, above a bar of progress: results alone go to stdout."""
     # Not typer.echo, which writes past what rich puts in the place of stderr while it draws.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.catalogue.test_sets import find_test_set
-from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, tell
+from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, path_or_address, tell
 from repro.commands.engines import ALONE, Engine, EngineOption, JoinOption, RayAddressOption, choose_engine
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import runs_folder
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 ModelsOption = Annotated[
     str, typer.Option("--models", help="Names from `repro models`, or timm:NAME.TAG; separated by commas.")
 ]
+
+
 DataOption = Annotated[
     Path | None,
     typer.Option(
         "--data",
+        parser=path_or_address,
+        metavar="<path>",
         help="Class folders named by wnid, ILSVRC2012_val_*.JPEG in one folder, a tar of either, "
-        "Parquet shards, or ImageNet-V2, -A, -R or -Sketch.  "
+        "Parquet shards, also at s3://…, or ImageNet-V2, -A, -R or -Sketch.  "
         "[default: photos20, 20 photographs of the foolbox package]",
         show_default=False,
     ),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from repro.commands.class_pairs import find_pair
-from repro.commands.door import INTERRUPTED, RunsOption, tell
+from repro.commands.door import INTERRUPTED, RunsOption, path_or_address, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument, choose_repeatable
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import UsageError
@@ -38,7 +38,12 @@ BoxesOption = Annotated[
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option(help="Where the images are now.  [default: where they were]", show_default=False),
+    typer.Option(
+        parser=path_or_address,
+        metavar="<path>",
+        help="Where the images are now.  [default: where they were]",
+        show_default=False,
+    ),
 ]
 LabelsOption = Annotated[
     Path | None, typer.Option(help="Labels of a flat folder.  [default: as evaluated]", show_default=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from repro.catalogue.test_sets import load_test_sets
+from repro.datasets.address import Address
 from repro.datasets.entries import VAL_IMAGE, image_stem
 from repro.exceptions import DataRefused
 from repro.specs import N_CLASSES, Sample, digest_each
@@ -23,7 +24,7 @@ VAL_IMAGES_PER_CLASS = VAL_IMAGES // N_CLASSES
 class Dataset(ABC):
     """Labelled images; a kind of dataset adds how they are listed (`open`) and how one is `read`.
 
-    It holds no open file, so that it can be pickled and used in forked processes.
+    It holds no open file, so that it can be pickled, and used in forked processes where it `forks`.
 
     `samples` stand in the order in which reading is sequential, each image id once. `root` is what was
     opened: opened again, with the same labels, it gives the same dataset. `ignored` counts the entries
@@ -56,6 +57,11 @@ class Dataset(ABC):
     def file_of(self, _sample: Sample) -> Path:
         """The file that holds an image's bytes, alone or with others."""
         return self.root
+
+    @property
+    def forks(self) -> bool:
+        """Whether a fork of the process that listed it may read it, as not every client of storage can."""
+        return not isinstance(self.root, Address)
 
     @classmethod
     def from_samples(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from repro.datasets.dataset import Dataset
 from repro.datasets.entries import is_hidden, is_image
-from repro.exceptions import DataRefused, UsageError
+from repro.exceptions import DataRefused
 from repro.specs import Sample
 
 
@@ -44,20 +44,6 @@ def scan(folder: Path) -> Listing:
             else:
                 listing.ignored += 1
     return listing
-
-
-def refuse_address(path: Path) -> None:
-    """Refuses `s3://bucket/imagenet`, which as a path is `s3:/bucket/imagenet`.
-
-    Raises:
-        UsageError: it is the address of something elsewhere.
-    """
-    scheme, colon, rest = str(path).partition(":/")
-    if colon and scheme.isalnum():
-        raise UsageError(
-            f"{scheme}://{rest} is no path: object storage is read where it is mounted",
-            hint="mount-s3, gcsfuse or rclone mount, on every machine; then --data with the mounted folder",
-        )
 
 
 def refuse_duplicates(images: Iterable[os.DirEntry[str]]) -> None:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from repro.catalogue.classes import index_by_wnid
+from repro.datasets.address import Address
 from repro.datasets.dataset import Dataset
 from repro.datasets.entries import VAL_IMAGE
 from repro.datasets.parquet_schema import (
@@ -41,7 +42,7 @@ class ParquetShards(Dataset):
         Raises:
             DataRefused: a shard is missing or damaged, its classes are not ImageNet's, a row has no label.
         """
-        if root.is_dir():
+        if _is_folder(root):
             found = find_shards(root)
             shards = {shard.relative_to(root).as_posix(): shard for shard in choose_split(found)}
         else:
@@ -60,7 +61,7 @@ class ParquetShards(Dataset):
         )
 
     def file_of(self, sample: Sample) -> Path:
-        return self.root / sample.container if self.root.is_dir() else self.root
+        return self.root / sample.container if _is_folder(self.root) else self.root
 
     def read(self, sample: Sample) -> bytes:
         import pyarrow as pa
@@ -117,6 +118,16 @@ def _refuse_missing_bytes(file: pq.ParquetFile, shard: Path) -> None:
             raise DataRefused(f"row {start + missing} of {shard} has no image bytes")
 
 
+@cache  # asked for every image, and far away
+def _is_folder(root: Path) -> bool:
+    return root.is_dir()
+
+
+def _source(shard: Path) -> Any:
+    """What pyarrow reads it from."""
+    return shard.open("rb") if isinstance(shard, Address) else shard
+
+
 @contextmanager
 def _opened(shard: Path) -> Iterator[pq.ParquetFile]:
     """A file open for listing, with checksums verified where it has them."""
@@ -124,7 +135,7 @@ def _opened(shard: Path) -> Iterator[pq.ParquetFile]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(shard, page_checksum_verification=True) as file:
+        with pq.ParquetFile(_source(shard), page_checksum_verification=True) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         raise DataRefused(f"{shard} is damaged, or no Parquet file: {str(error).splitlines()[0]}") from error
@@ -145,7 +156,7 @@ def _bytes_column(file: pq.ParquetFile, group: int) -> pa.ChunkedArray:
 def _load_starts(shard: Path) -> list[int]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(shard) as file:
+    with pq.ParquetFile(_source(shard)) as file:
         return _starts(file)
 
 
@@ -154,5 +165,5 @@ def _load_row_group(shard: Path, group: int) -> pa.ChunkedArray:
     """The encoded images of a row group; the last one stays in memory, once a process."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(shard, page_checksum_verification=True) as file:
+    with pq.ParquetFile(_source(shard), page_checksum_verification=True) as file:
         return _bytes_column(file, group)

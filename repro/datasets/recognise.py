@@ -7,10 +7,11 @@ import shlex
 from pathlib import Path
 
 from repro.catalogue.test_sets import TestSet, find_test_set
+from repro.datasets.address import Address, as_address
 from repro.datasets.class_folders import ClassFolders
 from repro.datasets.dataset import Dataset
 from repro.datasets.entries import first_few, is_wnid
-from repro.datasets.files import refuse_address, scan
+from repro.datasets.files import scan
 from repro.datasets.flat_folder import FlatFolder
 from repro.datasets.labels import ImageLabels, load_labels
 from repro.datasets.parquet import ParquetShards
@@ -51,7 +52,8 @@ def open_dataset(
         given = None if labels is None else load_labels(Path(labels))
         dataset = Photos20.open() if path is None else _open_path(path, given, known)
     except OSError as error:
-        raise DataRefused(f"cannot read {error.filename or path}: {error.strerror or error}") from error
+        where = error.filename or (path and as_address(path)) or path
+        raise DataRefused(f"cannot read {where}: {error.strerror or error}") from error
     if given is not None and dataset.labels_from != given.origin:
         raise UsageError(f"--labels is not needed: {dataset.root} has its own labels ({dataset.labels_from})")
     if not isinstance(dataset, Photos20):
@@ -62,6 +64,8 @@ def open_dataset(
 
 
 def _open_path(path: Path, labels: ImageLabels | None, test_set: TestSet | None) -> Dataset:
+    if address := as_address(path):
+        return _open_address(address)
     # Not resolve(): the hub's cache holds links whose targets have hashes for names.
     root = Path(os.path.abspath(path))  # noqa: PTH100
     if root == find_photos():
@@ -70,8 +74,16 @@ def _open_path(path: Path, labels: ImageLabels | None, test_set: TestSet | None)
         return _open_folder(root, labels, test_set)
     if root.is_file():  # a pipe would keep us waiting for ever
         return _open_file(root, labels, test_set)
-    refuse_address(path)
     raise UsageError(f"no such file or folder: {path}")
+
+
+def _open_address(address: Address) -> Dataset:
+    if not address.is_dir() or find_shards(address):
+        return ParquetShards.open(address)
+    raise DataRefused(
+        f"{address} holds no *.parquet, nor does {address / 'data'}: there only Parquet shards are read",
+        hint="mount it (mount-s3, gcsfuse, rclone mount) for folders and tar archives",
+    )
 
 
 def _open_folder(root: Path, labels: ImageLabels | None, test_set: TestSet | None) -> Dataset:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
+from repro.datasets.address import as_address
 from repro.datasets.decode import decode
 from repro.datasets.entries import first_few
-from repro.datasets.files import refuse_address, scan
+from repro.datasets.files import scan
 from repro.datasets.parquet_schema import declared_classes, refuse_columns
 from repro.datasets.shards import choose_split, find_shards, split_of
 from repro.exceptions import DataRefused, UsageError
@@ -163,7 +164,11 @@ def open_training_images(root: Path) -> tuple[TrainingImages, TrainingImages]:
         DataRefused: a split is missing, its classes are not the other's, or a class has no images.
     """
     if not root.is_dir():
-        refuse_address(root)
+        if address := as_address(root):
+            raise UsageError(
+                f"{address}: training reads at random, from a folder of this machine",
+                hint="bring it here, or mount what holds it",
+            )
         raise UsageError(f"no such folder: {root}")
     shards = find_shards(root)
     try:

@@ -9,6 +9,8 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import tee
+from multiprocessing import current_process
+from multiprocessing.context import ForkProcess
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
@@ -94,6 +96,10 @@ class BatchReader(Generic[GeometryT]):
         """What a loader process needs, where it is started anew instead of forked."""
         return self.__dict__ | {"batches": (), "asked": (), "dataset": replace(self.dataset, samples=())}
 
+    @property
+    def forks(self) -> bool:
+        return self.dataset.forks
+
     def orders(self) -> Iterator[Any]:
         """What is asked of the loader processes, batch by batch."""
         return (batch.samples for batch in self.asked)
@@ -120,8 +126,10 @@ class BatchReader(Generic[GeometryT]):
 
 
 class _Reader(Protocol[LoadedT_co]):
-    """Orders, and what answers one; pickled, it goes to the loader processes."""
+    """Orders, and what answers one: the same in a loader process, which is a fork of this where it `forks`."""
 
+    @property
+    def forks(self) -> bool: ...
     def orders(self) -> Iterator[Any]: ...
     def __getitem__(self, order: Any, /) -> LoadedT_co: ...
 
@@ -150,6 +158,7 @@ def load_in_order(reader: _Reader[LoadedT], workers: int, pinned: bool = False) 
         collate_fn=_as_is,
         worker_init_fn=_begin_process,
         timeout=SILENCE_SECONDS if workers else 0,
+        multiprocessing_context="spawn" if workers and not reader.forks else None,
     )
     try:
         yield from loader
@@ -181,4 +190,5 @@ class _Orders:
 def _begin_process(_worker: int) -> None:
     """Leaves interrupts to the parent, and its memory shared: a collection of garbage would touch it all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()
+    if isinstance(current_process(), ForkProcess):
+        gc.freeze()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
@@ -31,6 +31,12 @@ HELD_SECONDS = 2
 Job = tuple["Training", Path]
 """A training and its folder."""
 
+Record = dict[str, Any]
+"""That of one training, as `train` returns it."""
+
+LOST = (EOFError, ConnectionError)
+"""What reading from a process that is gone raises, or writing to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -46,10 +52,6 @@ class Share:
             return cls(at_once or 1, threads)
         chosen = at_once or max(1, min(n_cores // (threads or 1), MOST_BY_DEFAULT))
         return cls(chosen, threads or max(1, n_cores // chosen))
-
-
-Record = dict[str, Any]
-"""That of one training, as `train` returns it."""
 
 
 def train_all(
@@ -124,18 +126,22 @@ def _in_processes(
     def give_next(to: Connection) -> None:
         busy.pop(to, None)
         if (index := next(waiting, None)) is not None:
-            to.send(index)
+            with _lost_is_told():
+                to.send(index)
             busy[to] = index, watch(index)
 
     try:
         for _ in missing[: share.at_once]:
-            process, ours = _begin(jobs, share.threads)
+            process, ours = _begin()
             crew.append(process)
+            with _lost_is_told():
+                ours.send((jobs, share.threads))
             give_next(ours)
         while busy:
             for ready in cast("list[Connection]", connection.wait(list(busy))):
                 index, watcher = busy[ready]
-                what, told = _receive(ready, jobs[index])
+                with _lost_is_told():
+                    what, told = ready.recv()
                 if what == "done":
                     give_next(ready)
                     yield index, told[0]
@@ -149,41 +155,38 @@ def _in_processes(
             process.join()
 
 
-def _begin(jobs: Sequence[Job], threads: int | None) -> tuple[BaseProcess, Connection]:
+def _begin() -> tuple[BaseProcess, Connection]:
     context = get_context("spawn")  # torch's threads do not outlive a fork
     ours, its = context.Pipe()
     process = context.Process(target=_work, args=(its,))
     process.start()
     its.close()  # so that its end ends what we read
-    ours.send((jobs, threads))
     return process, ours
 
 
-def _receive(ready: Connection, job: Job) -> tuple[str, tuple[Any, ...]]:
+@contextmanager
+def _lost_is_told() -> Iterator[None]:
     try:
-        message: tuple[str, tuple[Any, ...]] = ready.recv()
-    except (EOFError, ConnectionError):
+        yield
+    except LOST:
         raise ProcessLost(
-            f"the process that trained in {job[1]} ended; whole epochs are kept",
-            hint="the same command goes on; with --at-once 1 it takes less memory",
+            "a process that trained was ended, perhaps for want of memory; whole epochs are kept",
+            hint="the same command goes on; with a smaller --at-once it takes less memory",
         ) from None
-    return message
 
 
 def _work(parent: Connection) -> None:
     """Trains what the parent names, until it names no more or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to handle
-    jobs, threads = parent.recv()
-    teller = _Teller(parent)
-    try:
+    with suppress(*LOST):
+        jobs, threads = parent.recv()
+        teller = _Teller(parent)
         while True:
             job = jobs[parent.recv()]
             try:
                 parent.send(("done", (_train(job, threads, teller),)))
             except ReproError as error:
                 parent.send(("failed", (error,)))
-    except (EOFError, ConnectionError):
-        return
 
 
 def _train(job: Job, threads: int | None, watcher: Watcher) -> Record | None:

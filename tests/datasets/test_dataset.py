@@ -97,13 +97,6 @@ def test_paths_that_are_no_dataset(tmp_path: Path) -> None:
     assert "neither a tar archive nor a Parquet file" in refusal(tmp_path / "notes.txt")
 
 
-def test_an_address_is_told_from_a_path() -> None:
-    with pytest.raises(
-        UsageError, match=r"^s3://bucket/val is no path: object storage is read where it is mou"
-    ):
-        open_dataset(Path("s3://bucket/val"))
-
-
 def test_a_relative_path_holds_in_other_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_files(tmp_path / "set", class_files([0]))
     (tmp_path / "elsewhere").mkdir()

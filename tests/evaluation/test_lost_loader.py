@@ -17,6 +17,8 @@ from repro.exceptions import ProcessLost
 class Reader:
     """Ten numbers for batches; the fifth meets with `accident`."""
 
+    forks = True
+
     def __init__(self, accident: str) -> None:
         self.accident = accident
 

@@ -140,7 +140,7 @@ def test_a_process_that_is_killed_is_told_and_gone_on_from(data: Path, tmp_path:
                 os.kill(child.pid or 0, signal.SIGKILL)
 
     these = jobs(data, tmp_path, 2, "schedule.epochs=3")
-    with pytest.raises(ProcessLost, match="ended; whole epochs are kept"):
+    with pytest.raises(ProcessLost, match="was ended, perhaps for want of memory; whole epochs are kept"):
         list(train_all(these, Share(2, 1), lambda _: Killer()))
     assert list(tmp_path.glob("?/checkpoints/0001-*"))
     *_, records = train_all(these, Share(1, 1), lambda _: Quiet())

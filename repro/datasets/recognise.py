@@ -38,8 +38,9 @@ def open_dataset(
 ) -> Dataset:
     """The dataset at `path`; without one, the 20 photographs of the package `foolbox`.
 
-    `labels` is a CSV file (`name,label` or `name,wnid`) or the folder of ImageNet's devkit. `test_set`
-    names the published set that the images are, or are a part of, where that cannot be recognised.
+    Object storage is read where `path` is an `Address`, never for a path that spells one. `labels` is a CSV
+    file (`name,label` or `name,wnid`) or the folder of ImageNet's devkit. `test_set` names the published set
+    that the images are, or are a part of, where that cannot be recognised.
 
     Raises:
         UsageError: there is no such path or test set, or labels are given to a dataset that has its own.
@@ -52,8 +53,7 @@ def open_dataset(
         given = None if labels is None else load_labels(Path(labels))
         dataset = Photos20.open() if path is None else _open_path(path, given, known)
     except OSError as error:
-        where = error.filename or (path and as_address(path)) or path
-        raise DataRefused(f"cannot read {where}: {error.strerror or error}") from error
+        raise DataRefused(f"cannot read {error.filename or path}: {error.strerror or error}") from error
     if given is not None and dataset.labels_from != given.origin:
         raise UsageError(f"--labels is not needed: {dataset.root} has its own labels ({dataset.labels_from})")
     if not isinstance(dataset, Photos20):
@@ -64,8 +64,8 @@ def open_dataset(
 
 
 def _open_path(path: Path, labels: ImageLabels | None, test_set: TestSet | None) -> Dataset:
-    if address := as_address(path):
-        return _open_address(address)
+    if isinstance(path, Address):
+        return _open_address(path)
     # Not resolve(): the hub's cache holds links whose targets have hashes for names.
     root = Path(os.path.abspath(path))  # noqa: PTH100
     if root == find_photos():
@@ -74,6 +74,8 @@ def _open_path(path: Path, labels: ImageLabels | None, test_set: TestSet | None)
         return _open_folder(root, labels, test_set)
     if root.is_file():  # a pipe would keep us waiting for ever
         return _open_file(root, labels, test_set)
+    if address := as_address(path):  # of a run from elsewhere, perhaps: whose it is would learn who asks
+        raise UsageError(f"{address} is not asked for images unless you name it", hint=f"--data '{address}'")
     raise UsageError(f"no such file or folder: {path}")
 
 

@@ -126,7 +126,7 @@ class BatchReader(Generic[GeometryT]):
 
 
 class _Reader(Protocol[LoadedT_co]):
-    """Orders, and what answers one: the same in a loader process, which is a fork of this where it `forks`."""
+    """Orders, and what answers one: the same in a loader process, which is a fork where it `forks`."""
 
     @property
     def forks(self) -> bool: ...

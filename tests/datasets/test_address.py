@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from repro.commands.door import path_or_address
 from repro.datasets import open_dataset
 from repro.datasets.address import Address, as_address
 from repro.datasets.training_images import open_training_images
@@ -22,12 +23,12 @@ from tests.object_store import ObjectStore
 
 READ = """
 import hashlib, sys
-from pathlib import Path
+from repro.commands.door import path_or_address
 from repro.datasets import open_dataset
 from repro.exceptions import ReproError
 for told in sys.argv[1:]:
     try:
-        dataset = open_dataset(Path(told))
+        dataset = open_dataset(path_or_address(told))
     except ReproError as error:
         print(type(error).__name__, error, sep="\\t")
         continue
@@ -108,6 +109,15 @@ def test_an_evaluation_has_the_bytes_of_one_from_a_folder(tmp_path: Path) -> Non
     assert found[0].parent.name == found[1].parent.name
 
 
+def test_what_a_run_from_elsewhere_names_is_not_asked() -> None:
+    """Its record holds a text, which becomes a path: only who names an address gets one."""
+    with pytest.raises(
+        UsageError, match="s3://bucket/val is not asked for images unless you name it"
+    ) as error:
+        open_dataset(Path("s3://bucket/val"))
+    assert error.value.hint == "--data 's3://bucket/val'"
+
+
 def test_addresses_are_taken_apart_like_paths() -> None:
     address = as_address(Path("s3://bucket/imagenet"))
     assert str(address) == "s3://bucket/imagenet"
@@ -121,6 +131,6 @@ def test_addresses_are_taken_apart_like_paths() -> None:
 
 def test_other_addresses_are_refused() -> None:
     with pytest.raises(UsageError, match=r"^https:// is no kind of address that is read: there are s3, gs"):
-        open_dataset(Path("https://example.org/val"))
+        path_or_address("https://example.org/val")
     with pytest.raises(UsageError, match="gs://bucket/cifar10: training reads at random, from a folder"):
         open_training_images(Path("gs://bucket/cifar10"))

@@ -13,7 +13,7 @@ from repro.exceptions import UsageError
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
 
-SCHEMES = ("s3", "gs", "abfs", "abfss", "hdfs")
+SCHEMES = ("s3", "gs")
 """What pyarrow's file systems read, with the credentials that their environment variables hold."""
 
 

@@ -12,7 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from typer.testing import CliRunner
 
+from repro.commands import app
 from repro.commands.door import path_or_address
 from repro.datasets import open_dataset
 from repro.datasets.address import Address, as_address
@@ -23,6 +26,7 @@ from tests.object_store import ObjectStore
 
 READ = """
 import hashlib, sys
+from repro.commands import app
 from repro.commands.door import path_or_address
 from repro.datasets import open_dataset
 from repro.exceptions import ReproError
@@ -87,26 +91,25 @@ def test_what_cannot_be_read_there_is_told(tmp_path: Path) -> None:
 def test_an_evaluation_has_the_bytes_of_one_from_a_folder(tmp_path: Path) -> None:
     """With a loader process, which is started anew instead of forked."""
     folder = write_split(tmp_path / "bucket" / "imagenet")
-    command = [sys.executable, "-m", "repro", "eval", "--models", "lite0", "--device", "cpu", "--no-canary"]
-    command += ["--batch-size", "8", "--threads", "1"]
-    found = []
+    command = ["eval", "--models", "lite0", "--device", "cpu", "--no-canary", "--batch-size", "8"]
+    command += ["--threads", str(torch.get_num_threads())]
+    here = [*command, "--data", str(folder), "--runs", str(tmp_path / "here"), "--workers", "0"]
+    assert CliRunner().invoke(app, here).exit_code == 0
     with ObjectStore(tmp_path) as store:
-        environment = {**os.environ, **store.variables}
-        for data, workers in ((str(folder), "0"), ("s3://bucket/imagenet", "1")):
-            runs = tmp_path / f"runs-{workers}"
-            done = subprocess.run(
-                [*command, "--data", data, "--runs", str(runs), "--workers", workers],
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=200,
-            )
-            assert done.returncode == 0, done.stderr
-            assert f"{data}: imagenet-val, parquet shards, 30 images" in done.stderr
-            found.append(next(runs.glob("*/predictions.parquet")))
-    assert found[0].read_bytes() == found[1].read_bytes()
-    assert found[0].parent.name == found[1].parent.name
+        there = ["--data", "s3://bucket/imagenet", "--runs", str(tmp_path / "there"), "--workers", "1"]
+        done = subprocess.run(
+            [sys.executable, "-m", "repro", *command, *there],
+            env={**os.environ, **store.variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "s3://bucket/imagenet: imagenet-val, parquet shards, 30 images" in done.stderr
+    first, second = (next(tmp_path.glob(f"{name}/*/predictions.parquet")) for name in ("here", "there"))
+    assert first.read_bytes() == second.read_bytes()
+    assert first.parent.name == second.parent.name
 
 
 def test_what_a_run_from_elsewhere_names_is_not_asked() -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.commands.door import RunsOption, tell
-from repro.commands.evaluate import DeviceOption, ThreadsOption
+from repro.commands.evaluate import DeviceOption
 from repro.commands.train import (
     AtOnceOption,
     SettingsOption,
+    ShareThreadsOption,
     TrainingDataOption,
     TrainingWorkersOption,
 )
@@ -39,7 +40,7 @@ def ablation(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Write the report there.")] = Path("reports"),
     device: DeviceOption = "auto",
     at_once: AtOnceOption = None,
-    threads: ThreadsOption = None,
+    threads: ShareThreadsOption = None,
     workers: TrainingWorkersOption = None,
     runs: RunsOption = None,
 ) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.commands.door import RunsOption, tell
-from repro.commands.evaluate import DeviceOption, ThreadsOption
+from repro.commands.evaluate import DeviceOption
 from repro.commands.train import (
     AtOnceOption,
     SettingsOption,
+    ShareThreadsOption,
     TrainingWorkersOption,
 )
 from repro.results.runs import runs_folder
@@ -36,7 +37,7 @@ def size_in_context(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Write the report there.")] = Path("reports"),
     device: DeviceOption = "auto",
     at_once: AtOnceOption = None,
-    threads: ThreadsOption = None,
+    threads: ShareThreadsOption = None,
     workers: TrainingWorkersOption = None,
     runs: RunsOption = None,
 ) -> None:

@@ -39,6 +39,15 @@ AtOnceOption = Annotated[
         show_default=False,
     ),
 ]
+ShareThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        help="Threads of each training on a CPU.  [default: its share of the cores]",
+        show_default=False,
+    ),
+]
 TrainingWorkersOption = Annotated[
     int | None,
     typer.Option(

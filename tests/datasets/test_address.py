@@ -44,16 +44,21 @@ for told in sys.argv[1:]:
 
 def read(store: ObjectStore, *addresses: str) -> list[list[str]]:
     """What a process says that reads all that is there."""
+    return [line.split("\t") for line in ask(store, "-c", READ, *addresses).stdout.splitlines()]
+
+
+def ask(store: ObjectStore, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A Python that knows this store alone, once it has ended well."""
     done = subprocess.run(
-        [sys.executable, "-c", READ, *addresses],
+        [sys.executable, *arguments],
         env={**os.environ, **store.variables},
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
-    return [line.split("\t") for line in done.stdout.splitlines()]
+    return done
 
 
 @pytest.mark.parametrize("below", ["", "data"])
@@ -97,15 +102,7 @@ def test_an_evaluation_has_the_bytes_of_one_from_a_folder(tmp_path: Path) -> Non
     assert CliRunner().invoke(app, here).exit_code == 0
     with ObjectStore(tmp_path) as store:
         there = ["--data", "s3://bucket/imagenet", "--runs", str(tmp_path / "there"), "--workers", "1"]
-        done = subprocess.run(
-            [sys.executable, "-m", "repro", *command, *there],
-            env={**os.environ, **store.variables},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=200,
-        )
-    assert done.returncode == 0, done.stderr
+        done = ask(store, "-m", "repro", *command, *there)
     assert "s3://bucket/imagenet: imagenet-val, parquet shards, 30 images" in done.stderr
     first, second = (next(tmp_path.glob(f"{name}/*/predictions.parquet")) for name in ("here", "there"))
     assert first.read_bytes() == second.read_bytes()

@@ -75,7 +75,10 @@ def _open_path(path: Path, labels: ImageLabels | None, test_set: TestSet | None)
     if root.is_file():  # a pipe would keep us waiting for ever
         return _open_file(root, labels, test_set)
     if address := as_address(path):  # of a run from elsewhere, perhaps: whose it is would learn who asks
-        raise UsageError(f"{address} is not asked for images unless you name it", hint=f"--data '{address}'")
+        raise UsageError(
+            f"{address} is not asked for images unless you name it",
+            hint=f"--data {shlex.quote(str(address))}",
+        )
     raise UsageError(f"no such file or folder: {path}")
 
 

@@ -66,6 +66,15 @@ def test_one_or_two_seeds_decide_nothing(n_seeds: int) -> None:
     assert {one.decision for _, decided in study.claims for one in decided} == {Decision.UNDECIDED}
 
 
+def test_rows_are_compared_over_their_common_seeds() -> None:
+    """A seed that the baseline alone had, and did badly with, says nothing of the difference."""
+    accuracies = {(BASELINE, 0): 0.60, (BASELINE, 1): 0.62, (BASELINE, 2): 0.30, ("ReLU", 0): 0.58}
+    accuracies |= {("ReLU", 1): 0.60}
+    found = [Outcome(row, seed, round(N * a), N, 1_000, False, 60.0) for (row, seed), a in accuracies.items()]
+    difference, _ = study_ablation(found, chance=0.1).differences["ReLU"]
+    assert difference == pytest.approx(-0.02)
+
+
 def test_rows_without_a_common_seed_are_not_compared() -> None:
     """While trainings run side by side, or on several machines, a later seed may be done first."""
     found = [one for one in outcomes(LEARNING, 2) if (one.row == BASELINE) == (one.seed == 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,11 @@ def test_rows_are_trained_once_and_reported(data: Path, tmp_path: Path) -> None:
         (row, seed) for seed in "01" for row in ("baseline", "identity mapping", "no norm")
     ]
     assert {row["n"] for row in found} == {"15"}
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("runs/**/training.json")]
+    networks = [record["recipe"]["network"] for record in records]
+    assert sorted((network["token_mixer"], network["norm"]) for network in networks) == sorted(
+        2 * [("pooling", "batch"), ("identity", "batch"), ("pooling", "none")]
+    )
     report = (tmp_path / "reports" / "ablation.md").read_text()
     assert "6 of 6 trainings (3 rows, 2 seeds) done" in report
     assert "| identity mapping" in report

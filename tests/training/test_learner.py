@@ -55,3 +55,64 @@ def test_erased_parts_are_noise_and_the_rest_is_the_image(tmp_path: Path) -> Non
         (batch["erased"] != normalise(pixels, recipe.protocol)).any(dim=1).flatten(1).float().mean(dim=1)
     )
     assert ((changed > 0.01) & (changed < 0.4)).all(), "2 % to a third of each image"
+
+
+_NOTHING_RANDOM = [
+    "network.norm='layer'",
+    "network.drop_path=0",
+    "augmentation.random_erasing=0",
+    "augmentation.mixup=0",
+    "augmentation.cutmix=0",
+]
+
+
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
+    images, _ = open_training_images(paint_classes(tmp_path))
+    gradients = []
+    for n_parts in (1, 2):
+        settings = [*_NOTHING_RANDOM, f"optimisation.accumulate={n_parts}"]
+        recipe = find_recipe(str(write_recipe(tmp_path)), settings)
+        learner = Learner(recipe, 0, "cpu", Processes(), None)
+        learner.update(Loading(recipe, 0, 0, Processes()).train(images, 0))
+        gradients.append({name: weight.grad for name, weight in learner.network.named_parameters()})
+    whole, parts = gradients
+    for name, gradient in whole.items():
+        assert gradient is not None
+        assert torch.allclose(gradient, parts[name], rtol=1e-4, atol=1e-6), name
+
+
+def test_the_loss_is_the_cross_entropy_of_smoothed_labels(tmp_path: Path) -> None:
+    """Szegedy et al., 2016: the true class has 1 - s + s/k, each other of the k classes s/k."""
+    images, _ = open_training_images(paint_classes(tmp_path))
+    settings = [*_NOTHING_RANDOM, "optimisation.accumulate=1", "augmentation.label_smoothing=0.3"]
+    recipe = find_recipe(str(write_recipe(tmp_path)), settings)
+    learner = Learner(recipe, 0, "cpu", Processes(), None)
+    logits: list[torch.Tensor] = []
+    learner.wrapped.register_forward_hook(lambda _, _inputs, found: logits.append(found.detach().double()))
+    loss = learner.update(Loading(recipe, 0, 0, Processes()).train(images, 0))
+    _, labels = next(Loading(recipe, 0, 0, Processes()).train(images, 0))
+    log_p = logits[0] - logits[0].exp().sum(dim=1, keepdim=True).log()
+    wanted = -(0.7 * log_p[range(8), labels] + 0.1 * log_p.sum(dim=1)).mean()
+    assert abs(loss.item() - wanted.item()) < 1e-5
+
+
+def test_a_seed_gives_its_own_first_weights(tmp_path: Path) -> None:
+    recipe = find_recipe(str(write_recipe(tmp_path)))
+    first, again, other = (Learner(recipe, seed, "cpu", Processes(), None).network for seed in (0, 0, 1))
+    assert torch.equal(first.head.weight, again.head.weight)
+    assert not torch.isclose(first.head.weight, other.head.weight).any()
+
+
+def test_what_is_evaluated_is_the_mean_over_updates(tmp_path: Path) -> None:
+    """Exponential, with a decay of 0.9, and begun by the first update."""
+    images, _ = open_training_images(paint_classes(tmp_path))
+    recipe = find_recipe(str(write_recipe(tmp_path)))
+    learner = Learner(recipe, 0, "cpu", Processes(), None)
+    batches = Loading(recipe, 0, 0, Processes()).train(images, 0)
+    weights = []
+    for _ in range(3):
+        learner.update(batches)
+        weights.append({name: weight.detach().clone() for name, weight in learner.network.named_parameters()})
+    for name, mean in learner.evaluated.named_parameters():
+        wanted = 0.9 * (0.9 * weights[0][name] + 0.1 * weights[1][name]) + 0.1 * weights[2][name]
+        assert torch.allclose(mean, wanted, rtol=1e-5, atol=1e-7), name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -227,6 +228,28 @@ def test_an_epoch_has_every_image_once_in_an_order_of_its_own() -> None:
     assert first != second
     part = epoch_order(50, 10, 0, 0)
     assert part == first[:10]
+
+
+def test_each_epoch_augments_anew(data: Path) -> None:
+    training = toy(data, "augmentation.auto_augment=", "augmentation.random_erasing=0")
+    first, second = (
+        {
+            image.numpy().tobytes()
+            for images, _ in Loading(training.recipe, 0, 0, Processes()).train(training.images, epoch)
+            for image in images
+        }
+        for epoch in (0, 1)
+    )
+    assert not first & second
+
+
+def test_the_learning_rate_rises_in_a_line_and_falls_as_a_cosine(whole: Path) -> None:
+    """From 1e-6 to 5e-3 in the first epoch, then to 1e-5; of five updates an epoch the last is logged."""
+    rates = [row["learning_rate"] for row in json.loads((whole / "training.json").read_text())["log"]]
+    assert rates[0] == pytest.approx(1e-6 + 4 / 5 * (5e-3 - 1e-6))
+    for epoch in (1, 2, 3):
+        fallen = (1 + math.cos(math.pi * (5 * epoch + 4) / 20)) / 2
+        assert rates[epoch] == pytest.approx(1e-5 + (5e-3 - 1e-5) * fallen)
 
 
 def test_processes_share_an_epoch_without_overlap(data: Path) -> None:

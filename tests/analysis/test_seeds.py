@@ -6,6 +6,7 @@ from math import inf, sqrt
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from repro.analysis.seeds import _prior, estimate_scatter
@@ -21,31 +22,38 @@ def draw(random: np.random.Generator, deviations: list[float], n_seeds: int) -> 
     }
 
 
-def coverage(deviations: list[float], n_seeds: int, n_studies: int = 300) -> list[float]:
-    """How often the interval of a difference to the last kind has the truth, 0, by kind."""
+def covered(
+    deviations: list[float], n_seeds: int, n_intervals: int = 1, n_studies: int = 300
+) -> NDArray[np.bool_]:
+    """Whether the interval of a difference to the last kind has the truth, 0: by study and kind."""
     random = np.random.default_rng(0)
-    covered = np.zeros(len(KINDS) - 1)
-    for _ in range(n_studies):
+    found_in = np.zeros((n_studies, len(KINDS) - 1), bool)
+    for study in range(n_studies):
         found = draw(random, deviations, n_seeds)
         scatter = estimate_scatter(found)
         assert scatter
         for place, kind in enumerate(KINDS[:-1]):
             centre = float(np.mean([found[kind][s] - found[KINDS[-1]][s] for s in range(n_seeds)]))
-            interval = scatter.of_difference(kind, KINDS[-1], centre, n_seeds)
+            interval = scatter.of_difference(kind, KINDS[-1], centre, n_seeds, n_intervals)
             assert interval
-            covered[place] += interval[0] <= 0 <= interval[1]
-    return list(covered / n_studies)
+            found_in[study, place] = interval[0] <= 0 <= interval[1]
+    return found_in
 
 
 def test_intervals_cover_where_all_scatter_alike() -> None:
-    assert 0.92 < np.mean(coverage([0.01] * 16, 3)) < 0.98
+    assert 0.92 < covered([0.01] * 16, 3).mean() < 0.98
 
 
 def test_intervals_cover_where_some_scatter_more() -> None:
     """Two kinds scatter three times as far: theirs are wider too, if not wide enough (80 % of them cover)."""
-    found = coverage([0.03, 0.03, *[0.01] * 14], 3)
-    assert np.mean(found[2:]) > 0.93
-    assert np.mean(found[:2]) > 0.75
+    found = covered([0.03, 0.03, *[0.01] * 14], 3)
+    assert found[:, 2:].mean() > 0.93
+    assert found[:, :2].mean() > 0.75
+
+
+def test_many_intervals_cover_together() -> None:
+    assert covered([0.01] * 16, 3).all(axis=1).mean() < 0.9
+    assert covered([0.01] * 16, 3, n_intervals=15).all(axis=1).mean() > 0.93
 
 
 def test_what_all_seeds_share_does_not_count() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from repro.analysis.size_in_context import Answered, Order, study_sizes
+from repro.analysis.size_in_context import ADDED, Answered, Order, study_sizes
 from repro.exceptions import InvalidRun
 
 
@@ -35,6 +35,23 @@ def test_controls_and_probes_are_shown_and_not_compared() -> None:
     result = study_sizes(answered({"pooling": 0.3, "identity": 0.9}, 2, "object alone"))
     assert result.cells["object alone"].keys() == {"pooling", "identity"}
     assert not result.compared
+
+
+def test_what_the_object_adds_is_the_test_less_the_surroundings_alone() -> None:
+    found = [Answered("pooling", seed, "test", 700 + 10 * seed, 1000) for seed in range(3)]
+    found += [Answered("pooling", seed, "surroundings alone", 500 - 10 * seed, 1000) for seed in range(2)]
+    cell = study_sizes(found).cells[ADDED]["pooling"]
+    assert cell.accuracy == pytest.approx(0.21)  # 0.20 and 0.22: the third seed was not asked both
+    assert cell.n_seeds == 2
+
+
+def test_models_are_compared_over_their_common_seeds() -> None:
+    """A seed that one model alone had, and did badly with, says nothing of the difference."""
+    rights = {("pooling", 0): 600, ("pooling", 1): 620, ("pooling", 2): 300}
+    rights |= {("identity", 0): 580, ("identity", 1): 600}
+    result = study_sizes([Answered(model, seed, "test", n, 1000) for (model, seed), n in rights.items()])
+    (compared,) = result.compared
+    assert compared.difference == pytest.approx(0.02)
 
 
 def test_one_seed_decides_nothing() -> None:

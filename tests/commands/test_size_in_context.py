@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 from PIL import Image
@@ -32,6 +33,18 @@ def test_models_are_trained_asked_and_probed(tmp_path: Path) -> None:
     assert {row["model"] for row in rows} == {"pooling", "identity", "attention", "hybrid"}
     assert len({row["condition"] for row in rows}) == 5 + len(DOSES["size"]) + len(DOSES["context"])
     assert all(0 <= int(row["n_right"]) <= int(row["n"]) == 30 for row in rows)
+    records = [json.loads(path.read_text()) for path in (tmp_path / "runs").rglob("training.json")]
+    mixers = {record["recipe"]["name"]: record["recipe"]["network"]["token_mixer"] for record in records}
+    assert mixers == {
+        "size-in-context-pooling": "pooling",
+        "size-in-context-identity": "identity",
+        "size-in-context-attention": "attention",
+        "size-in-context-hybrid": ["pooling", "pooling", "attention", "attention"],
+    }
+    right = {
+        f"size-in-context-{row['model']}": int(row["n_right"]) for row in rows if row["condition"] == "test"
+    }
+    assert right == {record["recipe"]["name"]: round(30 * record["top1"]) for record in records}
     report = (tmp_path / "reports" / "size-in-context.md").read_text()
     assert "4 of 4 trainings (4 models, 1 seeds) done" in report
     assert "not decided at this scale" in report

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import save_file
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import cross_val_score
 
 from repro.datasets.training_images import open_training_images
-from repro.training.size_in_context import control
+from repro.metaformer import MetaFormer
+from repro.training.recipe import find_recipe
+from repro.training.size_in_context import SmallModel, control
 from repro.training.size_scenes import CLASSES, FOCAL_PX, RANGES_M, SPLITS, draw_scene, render, write_scenes
 
 SCENES = [draw_scene("train", index) for index in range(1500)]
@@ -87,3 +91,23 @@ def test_scenes_are_written_once_and_alike(tmp_path: Path) -> None:
     assert train.labels == (0, 1, 2) * 3
     sizes = pq.read_table(tmp_path / "a" / "train-00000-of-00001.parquet")["size_m"].to_pylist()
     assert sizes == [draw_scene("train", index).size_m for index in range(9)]
+
+
+def test_a_small_model_is_asked_what_it_was_trained_on(tmp_path: Path) -> None:
+    """Pixels between 0 and 1, less the mean, over the deviation; its answers are its largest logits."""
+    settings = ["network.norm='none'", "network.layer_scale=0", "images.mean=[0.2, 0.9, 0.5]"]
+    recipe = find_recipe("size-in-context", settings)
+    torch.manual_seed(0)
+    network = MetaFormer(recipe.network)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    crops = [render(scene) for scene in SCENES[:60]]
+    pixels = torch.tensor(np.stack(crops)).permute(0, 3, 1, 2).double() / 255
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (recipe.images.mean, recipe.images.std))
+    with torch.inference_mode():
+        logits = network.double().eval()((pixels - mean) / std)
+        network.head.bias -= logits.mean(dim=0)  # so that no class is always the largest
+    save_file(network.float().state_dict(), tmp_path / "model.safetensors")
+    wanted = (logits - logits.mean(dim=0)).argmax(dim=1).tolist()
+    assert SmallModel(recipe, tmp_path / "model.safetensors", "cpu").answer(crops) == wanted
+    assert set(wanted) == {0, 1, 2}

@@ -120,6 +120,7 @@ class JointScoring(Generic[LoadedT]):
         self.decisive = {shard.index for shard in shards[:n_decisive]}
         self.n_first = max(n_decisive, 1)
         self.told: set[int] = set()
+        """Shards in the progress so far; another process may still have one of them, for another run."""
         # Each begins at its own place, and reads on from there.
         rest = shards[n_decisive:]
         start = launch.rank % launch.size * len(rest) // launch.size
@@ -136,7 +137,7 @@ class JointScoring(Generic[LoadedT]):
         self.told = self._done()
         kept = sum(len(shard.samples) for shard in self.shards if shard.index in self.told)
         self.watcher.begin(total=sum(len(shard.samples) for shard in self.shards), kept=kept)
-        while len(self.told) < len(self.shards):
+        while len(self._done()) < len(self.shards):
             leased = self._lease()
             if first := next(leased, None):
                 self._score(load(chain([first], leased)))

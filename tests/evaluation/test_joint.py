@@ -6,16 +6,23 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from repro.evaluation.joint import JointScoring, SharedFolder
+from repro.evaluation.launch import Launch
+from repro.evaluation.scoring import Scorer
 from repro.exceptions import Busy
 from repro.results.sharing import Leases
 from repro.results.store import RunFolder
-from tests.proof.toy import Toy, folder_of, run_unbroken
+from repro.specs import Protocol
+from tests.proof.toy import Quiet, Toy, cut, folder_of, load_batches_of, run_unbroken, score_batch
 
 TOY = Toy(n_images=80, pause_seconds=0.02)
 """Twenty shards, of two batches each."""
@@ -113,6 +120,36 @@ def test_all_killed_then_begun_again(tmp_path: Path, alone: bytes) -> None:
         process.communicate()
     assert sum(batches_of([begin(tmp_path, "launch a", rank) for rank in (0, 1)])) <= 32
     assert bytes_of(tmp_path) == alone
+
+
+def test_a_shard_is_waited_for_that_another_process_has_for_another_run(tmp_path: Path) -> None:
+    """Two models, one shard: this process scores it for the first, another one for the second meanwhile."""
+    toys = [Toy(n_images=4), Toy(n_images=4, protocol=Protocol(size_px=288, crop=0.9))]
+    first, second = (folder_of(tmp_path, toy) for toy in toys)
+    (shard,) = cut(toys[0])
+    loaded = list(load_batches_of(toys[1], [shard]))
+    rows = pa.Table.from_batches([score_batch(toys[1], batch) for batch in loaded])
+    with first.shared("launch a") as leases, second.shared("launch a") as their_leases:
+        other = Leases(second.path / "leases")
+        assert other.take("00000")
+
+        def score_elsewhere() -> None:
+            wait_for_shards(first, 1)
+            time.sleep(0.5)
+            second.write_shard(0, rows)
+            other.give_back("00000")
+
+        elsewhere = threading.Thread(target=score_elsewhere)
+        elsewhere.start()
+        shared = [SharedFolder(first, leases, None), SharedFolder(second, their_leases, None)]
+        scorers = [
+            Scorer(folder, partial(partial, score_batch, toy))
+            for toy, folder in zip(toys, (first, second), strict=True)
+        ]
+        joint = JointScoring(Launch("launch a", 0, 2), scorers, shared, [shard], Quiet())
+        joint.run(lambda shards: load_batches_of(toys[0], list(shards)))
+        assert first.kept_shards() == second.kept_shards() == {0}
+        elsewhere.join()
 
 
 def test_strangers_are_kept_out(tmp_path: Path) -> None:

@@ -145,16 +145,17 @@ class AblationStudy:
     differences: Mapping[str, tuple[float, tuple[float, float] | None]]
     claims: tuple[tuple[RowClaim, tuple[Decided, ...]], ...]
 
-    def verdict(self, decided: Sequence[Decided]) -> Decision:
-        """Of a whole claim: it holds where all its comparisons do."""
-        found = {one.decision for one in decided}
-        if Decision.CONTRADICTED in found:
+    def verdict(self, claim: RowClaim, decided: Sequence[Decided]) -> Decision:
+        """Of a whole claim: it holds where all its comparisons do, none of them missing."""
+        found = {one.comparison: one.decision for one in decided}
+        if Decision.CONTRADICTED in found.values():
             return Decision.CONTRADICTED
-        return Decision.HOLDS if found == {Decision.HOLDS} else Decision.UNDECIDED
+        holds = all(found.get(comparison) is Decision.HOLDS for comparison in claim.comparisons)
+        return Decision.HOLDS if holds else Decision.UNDECIDED
 
 
 def study_ablation(outcomes: Sequence[Outcome], chance: float) -> AblationStudy:
-    """Judges what was trained so far; a claim about rows that are missing is left out.
+    """Judges what was trained so far; a claim all of whose comparisons lack a row is left out.
 
     Trainings with one seed share their order of images, so rows are compared seed by seed (`seeds.py`).
 
@@ -230,7 +231,7 @@ class _Compare:
 def _decide(relation: Relation, low: float, high: float) -> Decision:
     holds, contradicted = {
         Relation.MORE: (low > 0, high < 0),
-        Relation.NOT_MORE: (high < ALIKE, low > 0),
+        Relation.NOT_MORE: (high < ALIKE, low > ALIKE),
         Relation.ALIKE: (low > -ALIKE and high < ALIKE, low > ALIKE or high < -ALIKE),
     }[relation]
     if contradicted:

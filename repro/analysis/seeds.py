@@ -3,7 +3,7 @@
 Trainings with one seed have the same images in the same order, so that kinds are compared seed by seed.
 Three seeds say little of how far a kind scatters, and kinds scatter differently: each one's variance is drawn
 towards that of all, as far as they agree (the moderated t of Smyth, Statistical Applications in Genetics and
-Molecular Biology 3, 2004).
+Molecular Biology 3, 2004). What all kinds together were measured with bounds what any of them rests on.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ FEWEST_SEEDS = 3
 class Scatter:
     """By kind the standard deviation of one training, seeds' common share taken off, and what it rests on.
 
-    `freedom` are the degrees of freedom of each, its own and those borrowed from the others.
+    `freedom` are the degrees of freedom of each: its own and those borrowed from the others, which cannot be
+    more than all of them have.
     """
 
     deviations: Mapping[str, float]
     freedom: float
 
     def of_mean(self, kind: str, centre: float, n_seeds: int) -> tuple[float, float] | None:
-        """The 95 % interval of a kind's mean; None for a kind that was not trained with all seeds."""
+        """The 95 % interval of a kind's mean; None for a kind of fewer than three seeds."""
         if kind not in self.deviations:
             return None
         return self._around(centre, self.deviations[kind] / sqrt(n_seeds), 1)
@@ -45,17 +46,19 @@ class Scatter:
         return self._around(centre, sqrt(variance / n_seeds), n_intervals)
 
     def _around(self, centre: float, error: float, n_intervals: int) -> tuple[float, float]:
-        from scipy.special import ndtri, stdtrit
+        from scipy.special import stdtrit
 
-        level = 1 - 0.025 / n_intervals
-        quantile = float(ndtri(level) if self.freedom == inf else stdtrit(self.freedom, level))
+        quantile = float(stdtrit(self.freedom, 1 - 0.025 / n_intervals))
         return centre - quantile * error, centre + quantile * error
 
 
 def estimate_scatter(found: Mapping[str, BySeed]) -> Scatter | None:
-    """The scatter of those kinds that have all seeds; None with fewer than three kinds or seeds."""
-    most = max((len(by_seed) for by_seed in found.values()), default=0)
-    whole = {kind: by_seed for kind, by_seed in found.items() if len(by_seed) == most}
+    """The scatter of the kinds with three seeds or more, over those that all of them have.
+
+    A further seed that a few kinds are ahead with counts once the others have it too. None: there are fewer
+    than three such kinds, or seeds.
+    """
+    whole = {kind: by_seed for kind, by_seed in found.items() if len(by_seed) >= FEWEST_SEEDS}
     seeds = sorted(set.intersection(*(set(by_seed) for by_seed in whole.values()))) if whole else []
     if len(seeds) < FEWEST_SEEDS or len(whole) < 3:
         return None
@@ -74,7 +77,9 @@ def estimate_scatter(found: Mapping[str, BySeed]) -> Scatter | None:
         prior if prior_freedom == inf else (prior_freedom * prior + own_freedom * own) / total
         for own in variances
     ]
-    return Scatter(dict(zip(whole, map(sqrt, moderated), strict=True)), total)
+    # The seeds' common share was estimated too, which takes the freedom of one kind away.
+    freedom = min(total, (n_kinds - 1) * own_freedom)
+    return Scatter(dict(zip(whole, map(sqrt, moderated), strict=True)), freedom)
 
 
 def _prior(variances: Sequence[float], freedom: int) -> tuple[float, float]:

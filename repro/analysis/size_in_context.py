@@ -12,7 +12,8 @@ from repro.analysis.seeds import Scatter, estimate_scatter
 from repro.exceptions import InvalidRun
 
 ADDED = "test less surroundings alone"
-"""What it brings to see the object in its surroundings: that share is surely judged from both."""
+"""What it brings to see the object in its surroundings: the most that is judged from both. These networks
+never learned surroundings alone, and others might make more of them."""
 
 QUESTIONS = ("test", "sizes", "scenes", ADDED)
 """The conditions under which models are compared; the others are controls and probes."""

@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from repro.training.train import Training
 
 
+SETTLED = {
+    "schedule.epochs": "--epochs",
+    "schedule.evaluate_every": "the study: once, at the end",
+    "schedule.images_per_epoch": "the study: all of --images",
+    "network.token_mixer": "the study: the models differ in it",
+}
+"""What this study settles of a recipe, and who says it."""
+
+
 def size_in_context(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")] = 10,
@@ -50,8 +59,10 @@ def size_in_context(
     Example: repro study size-in-context --seeds 3
     """
     from repro.training.recipe import find_recipe, with_budget
+    from repro.training.size_scenes import require_whole_scenes
 
-    chosen = find_recipe(recipe, settings or [])
+    chosen = find_recipe(recipe, settings or [], settled=SETTLED)
+    require_whole_scenes(chosen)
     budgeted = with_budget(chosen, epochs)
     from repro.commands.training_progress import TrainingProgress
     from repro.evaluation.environment import count_cores, set_numerics
@@ -164,5 +175,8 @@ def _head(planned: SizeStudy, share: Share, answered: list[Answered], seconds: f
         "last stage sees 63 pixels of 64, so that the networks differ in how they mix, not in whether they "
         "see\n"
         "- the surroundings alone tell something of the class too, since the horizon lies where it must for "
-        "the object; what the object adds to them stands in the first row\n"
+        "the object; what the object adds to them stands in the first row, and is the most that is judged "
+        "from both: a network that had learned surroundings alone might make more of them\n"
+        "- sizes that are held out lie in the middle of their class's range, away from the next class: they "
+        "are easier than those of the test\n"
     )

@@ -59,7 +59,7 @@ def claims_table(study: AblationStudy) -> Table:
     """The claims, each with its comparisons."""
     groups = tuple(
         Group(
-            f"{claim.says}: {study.verdict(decided)}",
+            f"{claim.says}: {study.verdict(claim, decided)}",
             tuple(
                 (
                     f"{one.comparison.first} {one.comparison.relation} {one.comparison.second}",
@@ -82,8 +82,9 @@ def claims_table(study: AblationStudy) -> Table:
         ),
         groups=groups,
         notes=(
-            f"A claim holds where all its comparisons do. Not more, like: to within {100 * ALIKE:g} point. "
-            "The intervals are right all together in 95 % of such studies (Bonferroni).",
+            "A claim holds where all its comparisons were made and hold. "
+            f"Not more, like: to within {100 * ALIKE:g} point. The intervals are right all together in 95 % "
+            "of such studies (Bonferroni).",
             "More says nothing of how much: whether a row collapses as in the paper, its Top-1 says.",
         ),
     )

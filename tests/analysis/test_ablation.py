@@ -10,6 +10,7 @@ from repro.analysis.ablation import (
     BASELINE,
     CLAIMS,
     Comparison,
+    Decided,
     Decision,
     Outcome,
     Relation,
@@ -89,16 +90,28 @@ def test_rows_without_a_common_seed_are_not_compared() -> None:
 
 def test_a_claim_holds_where_all_its_comparisons_do() -> None:
     study = study_ablation(outcomes(LEARNING, 3), 0.1)
-    _, decided = study.claims[0] if study.claims else ((), ())
-    one = decided[0]
+    claim = next(claim for claim in CLAIMS if len(claim.comparisons) == 2)
     verdicts = {
         (Decision.HOLDS, Decision.HOLDS): Decision.HOLDS,
         (Decision.HOLDS, Decision.UNDECIDED): Decision.UNDECIDED,
         (Decision.UNDECIDED, Decision.CONTRADICTED): Decision.CONTRADICTED,
+        (Decision.HOLDS,): Decision.UNDECIDED,  # the other was not made: a row is missing
     }
     for given, expected in verdicts.items():
-        cases = [type(one)(one.comparison, 0.0, None, decision) for decision in given]
-        assert study.verdict(cases) is expected
+        cases = [
+            Decided(comparison, 0.0, None, decision)
+            for comparison, decision in zip(claim.comparisons, given, strict=False)
+        ]
+        assert study.verdict(claim, cases) is expected
+
+
+@pytest.mark.parametrize(
+    ("gain", "expected"),
+    [(-0.05, Decision.HOLDS), (0.0, Decision.HOLDS), (0.006, Decision.HOLDS), (0.05, Decision.CONTRADICTED)],
+)
+def test_not_more_is_meant_to_within_a_point(gain: float, expected: Decision) -> None:
+    found = decisions(outcomes({**dict.fromkeys(TABLE5, 0.6), "pool 9": 0.6 + gain}, 8, scatter=0.001))
+    assert found[Comparison("pool 9", Relation.NOT_MORE, BASELINE)] is expected
 
 
 def test_collapsed_rows_do_not_move_the_scatter() -> None:

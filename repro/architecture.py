@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from repro.exceptions import UsageError
 
@@ -62,6 +62,11 @@ class Architecture:
         _require_choice("norm", self.norm, NORMS)
         _require_choice("embedding norm", self.embedding_norm, NORMS)
         _require_choice("activation", self.activation, ACTIVATIONS)
+        for name in ("stem_stride", "size_px", "n_classes", "mlp_ratio"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} {getattr(self, name)}; needs 1 or more")
+        if not 0 <= self.drop_path < 1:
+            raise UsageError(f"drop_path {self.drop_path:g} is no share of blocks; needs 0 to below 1")
         if self.pool_size < 1 or self.pool_size % 2 == 0:
             raise UsageError(f"pool size {self.pool_size} has no middle; needs an odd one: 3, 5, 7, 9, …")
         if self.depth < 6 or self.depth % 6:
@@ -172,6 +177,35 @@ TABLE5: Mapping[str, Mapping[str, object]] = {
     "pool pool spatial-fc spatial-fc": {"token_mixer": ("pooling", "pooling", "spatial-fc", "spatial-fc")},
 }
 """How each row of Table 5 departs from its baseline; hybrids with attention have layer norm by Table 6."""
+
+
+def require_baseline(network: Architecture) -> None:
+    """Holds a network to Table 5's baseline in all that its rows differ in.
+
+    Raises:
+        UsageError: it departs from it.
+    """
+    for name in dict.fromkeys(name for departure in TABLE5.values() for name in departure):
+        if (found := getattr(network, name)) != (wanted := getattr(_S12, name)):
+            raise UsageError(
+                f"the baseline of Table 5 has {name} {wanted!r}; the recipe's network has {found!r}",
+                hint=f"the recipe with --set network.{name}={str(wanted).lower()}",
+            )
+
+
+def departures(named: Architecture, stated: Mapping[str, object]) -> list[str]:
+    """In what `stated`, as a file has it, makes another network of the same weights than `named`.
+
+    What weights begin with, what drops at random in training, and numbers that their shapes show, are none.
+    """
+    own = asdict(named)
+    names = own.keys() & stated.keys() - {"drop_path", "layer_scale", "n_classes", "size_px"}
+    pairs = {name: (_listed(stated[name]), _listed(own[name])) for name in sorted(names)}
+    return [f"{name} {found}, not {wanted}" for name, (found, wanted) in pairs.items() if found != wanted]
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def table5_row(row: str, baseline: Architecture = _S12) -> Architecture:

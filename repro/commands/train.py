@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,8 +81,8 @@ def train(
 ) -> None:
     """Train a MetaFormer by a recipe.
 
-    After a stop the same command goes on from the last whole epoch, and ends with the same weights. Several
-    GPUs: torchrun --nproc-per-node 8 -m repro train …
+    After a stop the same command goes on from the last whole epoch, and ends with the same weights, on a CPU
+    to the bit. Several GPUs: torchrun --nproc-per-node 8 -m repro train …
 
     Example: repro train small --data cifar10
     """
@@ -113,7 +114,7 @@ def train(
             tell(f"{_told(chosen)}{', compiled first, which takes minutes' if compiled else ''}; in {folder}")
         record = train(training, folder, progress.watch(), processes)
     if processes.leads:
-        _show(record, folder, chosen)
+        _show(record, folder, chosen, recipe)
 
 
 def _told(recipe: Recipe) -> str:
@@ -122,14 +123,16 @@ def _told(recipe: Recipe) -> str:
     return f"{recipe.name}: {plan.epochs} epochs of {n}, batch {how.batch_size}, {how.precision}"
 
 
-def _show(record: dict[str, Any], folder: Path, recipe: Recipe) -> None:
+def _show(record: dict[str, Any], folder: Path, recipe: Recipe, asked: str) -> None:
+    from repro.architecture import METAFORMERS, departures
     from repro.reporting.table import print_table
     from repro.reporting.trainings import training_table
 
     print_table(training_table(record))
     typer.echo(folder / "model.safetensors")
-    if recipe.network.n_classes == 1000 and recipe.name.startswith("poolformer_"):
+    named = METAFORMERS.get(recipe.name)
+    if named and recipe.network.n_classes == 1000 and not departures(named, asdict(recipe.network)):
         weights = shlex.quote(str(folder / "model.safetensors"))
         tell(f"next: repro eval --models metaformer:{recipe.name} --weights {weights} --data IMAGENET")
     else:
-        tell(f"next: repro train {shlex.quote(recipe.name)} --data … --seed {record['seed'] + 1}")
+        tell(f"next: repro train {shlex.quote(asked)} --data … --seed {record['seed'] + 1}")

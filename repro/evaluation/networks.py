@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,9 +12,9 @@ import timm
 from timm.models.metaformer import checkpoint_filter_fn
 from torch import Tensor, nn
 
-from repro.architecture import METAFORMERS
+from repro.architecture import METAFORMERS, departures
 from repro.evaluation.metaformer_names import from_timm, has_own_names, to_timm
-from repro.evaluation.weights import LocatedWeights, load_tensors
+from repro.evaluation.weights import LocatedWeights, load_tensors, stated_architecture
 from repro.exceptions import WeightsRefused
 from repro.metaformer import MetaFormer
 from repro.specs import ModelSpec
@@ -42,13 +43,19 @@ def create_untrained(name: str) -> nn.Module:
 
 def _choose(spec: ModelSpec, located: LocatedWeights) -> Callable[[str, dict[str, Tensor]], nn.Module]:
     if spec.built_by == "metaformer":
-        return _by_our_names
+        return partial(_by_our_names, stated_architecture(located))
     return _in_timms_order if located.record.origin == "package" else _by_timms_names
 
 
-def _by_our_names(timm_name: str, tensors: dict[str, Tensor]) -> nn.Module:
-    """The network of `repro.metaformer`; the file may have its own names, timm's or the authors'."""
-    network = MetaFormer(METAFORMERS[timm_name.partition(".")[0]])
+def _by_our_names(stated: Mapping[str, object], timm_name: str, tensors: dict[str, Tensor]) -> nn.Module:
+    """The network of `repro.metaformer`; the file may have its own names, timm's or the authors'.
+
+    Shapes do not tell a pool of 9 or another activation: what the file states of its network does.
+    """
+    architecture = METAFORMERS[timm_name.partition(".")[0]]
+    if other := departures(architecture, stated):
+        raise ValueError(f"it was trained with {', '.join(other)}")
+    network = MetaFormer(architecture)
     if not has_own_names(tensors):
         timms = to_timm(network.state_dict())
         # Timm's filter, which asks a network for names and shapes only, knows what the authors call them.

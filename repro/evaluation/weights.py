@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +102,18 @@ def load_tensors(located: LocatedWeights) -> dict[str, torch.Tensor]:
     if not tensors:  # timm would take this for no weights at all, and look elsewhere for some
         raise WeightsRefused(f"{located.path} holds no tensors")
     return tensors
+
+
+def stated_architecture(located: LocatedWeights) -> Mapping[str, object]:
+    """What the file says that its tensors are of, as `repro train` writes it; empty where it says nothing."""
+    import safetensors
+
+    if located.record.origin == "package":
+        return {}
+    with safetensors.safe_open(located.path, framework="np") as file:
+        text = (file.metadata() or {}).get("architecture", "{}")
+    stated = json.loads(text)
+    return stated if isinstance(stated, dict) else {}
 
 
 def _from_pickle(content: bytes) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
+from repro.architecture import POOLFORMERS
 from repro.catalogue.models import find_model
 from repro.commands import app
 from repro.evaluation.metaformer_names import from_timm, to_timm
@@ -131,6 +133,22 @@ def test_a_file_that_does_not_fit_is_refused(weights: Path, tmp_path: Path) -> N
     larger = find_model("metaformer:poolformer_s24")
     with pytest.raises(WeightsRefused, match=r"does not fit poolformer_s24"):
         build_network(larger, locate_weights(larger, weights))
+
+
+def test_a_file_that_states_another_network_is_refused(weights: Path, tmp_path: Path) -> None:
+    """Its tensors have the names and shapes of PoolFormer-S12's; `repro train` says what they are of."""
+    spec, path = find_model(OWN), tmp_path / "trained.safetensors"
+
+    def build(**stated: object) -> None:
+        about = asdict(replace(POOLFORMERS["poolformer_s12"], **stated))  # type: ignore[arg-type]
+        save_file(from_timm(load_file(weights)), path, {"architecture": json.dumps(about)})
+        build_network(spec, locate_weights(spec, path))
+
+    build(drop_path=0.1, layer_scale=1e-6)
+    with pytest.raises(WeightsRefused, match=r"trained with activation relu, not gelu, pool_size 9, not 3"):
+        build(pool_size=9, activation="relu")
+    with pytest.raises(WeightsRefused, match=r"trained with token_mixer \['pooling', 'identity', "):
+        build(token_mixer=("pooling", "identity", "pooling", "pooling"))
 
 
 def test_only_poolformers_are_built_so() -> None:

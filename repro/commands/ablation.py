@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from repro.training.side_by_side import Share
 
 
+SETTLED = {
+    "schedule.epochs": "--epochs",
+    "schedule.evaluate_every": "the study: once, at the end",
+    "schedule.images_per_epoch": "--images",
+}
+"""What this study settles of a recipe, and who says it."""
+
+
 def ablation(
     data: TrainingDataOption,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row.")] = 3,
@@ -47,17 +55,19 @@ def ablation(
     """Train the rows of the paper's ablation study, small, and judge what it claims.
 
     Every row of Table 5 by one recipe and one budget, several times. After a stop the same command goes on;
-    more --seeds add to what is there. Several GPUs or machines: the same command on each, one --runs for all.
+    more --seeds add to what is there. Several machines: the same command on each, one --runs for all; several
+    GPUs: one for each, begun with CUDA_VISIBLE_DEVICES=0, 1, …
     Writes ablation.md, its picture and the raw csv after every training.
 
     Example: repro study ablation --data cifar10 --seeds 3 --epochs 5
     """
-    from repro.architecture import TABLE5, table5_row
+    from repro.architecture import TABLE5, require_baseline, table5_row
     from repro.datasets.training_images import open_training_images
     from repro.training.recipe import find_recipe, with_budget
 
     chosen = [row.strip() for row in rows.split(",") if row.strip()] or list(TABLE5)
-    baseline = find_recipe(recipe, settings or [])
+    baseline = find_recipe(recipe, settings or [], settled=SETTLED)
+    require_baseline(baseline.network)
     for row in chosen:
         table5_row(row, baseline.network)
     budgeted = with_budget(baseline, epochs, images_per_epoch=images)

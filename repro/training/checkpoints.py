@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ class TrainingFolder:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() == path.stem.partition("-")[2]:
                 return self._parse(path, data)
-            with storage_errors(path):
+            with storage_errors(path), suppress(FileNotFoundError):  # another process of torchrun was faster
                 path.replace(path.with_suffix(".corrupt"))
         return None
 

@@ -108,11 +108,11 @@ class Learner:
         return total
 
     def _augmented(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """On the device, by the batch: erased, then mixed, which makes labels `(b, n_classes)`."""
+        """On the device, by the batch: mixed, which makes labels `(b, n_classes)`, then erased: as timm."""
         images, labels = self._to_device(images, labels)
-        if self.erasing:
-            images = self.erasing(images)
-        return self.mixup(images, labels) if self.mixup else (images, labels)
+        if self.mixup:
+            images, labels = self.mixup(images, labels)
+        return (self.erasing(images) if self.erasing else images), labels
 
     def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
         with self._autocast():
@@ -137,7 +137,8 @@ class Learner:
         An image whose logits are not all finite is answered wrongly.
         """
         network = self.evaluated.eval()
-        counts = torch.zeros(3, dtype=torch.float64, device=self.device)
+        self.processes.share_buffers(network)
+        counts = torch.zeros(3, dtype=torch.int64, device=self.device)
         k = min(5, self.recipe.network.n_classes)
         with torch.inference_mode():
             for batch in batches:

@@ -36,6 +36,12 @@ class Processes:
             distributed.all_reduce(values)
         return values
 
+    def share_buffers(self, network: nn.Module) -> None:
+        """Gives all processes those of the first, which are kept: batch norm's means and variances."""
+        if self.count > 1:
+            for buffer in network.buffers():
+                distributed.broadcast(buffer, 0)
+
     def wait(self) -> None:
         """Until all have come here."""
         if self.count > 1:

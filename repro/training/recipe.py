@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from repro.architecture import Architecture
@@ -20,6 +21,12 @@ _T = TypeVar("_T")
 
 SCHEDULES = ("cosine", "step", "tanh", "poly")
 PRECISIONS = ("fp32", "bf16")
+OPTIMIZERS = ("adamw", "adam", "nadamw", "lion", "sgd", "rmsprop")
+"""Those of timm's that go on after a stop to the same bits: a test holds each to it."""
+
+INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "lanczos", "box", "hamming")
+_AUTO_AUGMENT = re.compile(r"(rand|augmix|originalr?|v0r?|3a)(-[a-z]+[\d.]+)*")
+"""The form of timm's texts for augmentation: `rand-m9-mstd0.5-inc1`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +104,12 @@ class Recipe:
         return digest(asdict(self))
 
 
-def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
+def find_recipe(
+    name: str, settings: Sequence[str] = (), settled: Mapping[str, str] = MappingProxyType({})
+) -> Recipe:
     """The recipe called `name`, or in the file `name`, with `settings` (`schedule.epochs=5`) in its place.
+
+    `settled` are keys that no setting may have, and who says them instead.
 
     Raises:
         UsageError: there is none, or something in it cannot be meant; the choices are in the message.
@@ -114,7 +125,10 @@ def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
         meant = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"unknown recipe {name!r}; {meant}there are {', '.join(known)}, or FILE.toml")
     for setting in settings:
-        values = _merged(values, _setting(setting))
+        differences = _setting(setting)
+        for key in settled.keys() & _keys(differences):
+            raise UsageError(f"--set {key} has no effect here; it is settled by {settled[key]}")
+        values = _merged(values, differences)
     return _refuse_numbers(_built(Recipe, {"name": path.stem, **values}, ""))
 
 
@@ -153,6 +167,14 @@ def _setting(text: str) -> dict[str, Any]:
     return dict(parsed)
 
 
+def _keys(values: Mapping[str, Any], where: str = "") -> Iterator[str]:
+    """Of nested tables: `schedule.epochs`."""
+    for key, value in values.items():
+        yield f"{where}{key}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{where}{key}.")
+
+
 def _merged(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(values)
     for key, other in others.items():
@@ -172,13 +194,7 @@ def _built(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
     built: dict[str, Any] = {}
     for key, value in values.items():
         wanted = hints[key]
-        if isinstance(wanted, type) and wanted in (
-            Architecture,
-            Images,
-            Augmentation,
-            Optimisation,
-            Schedule,
-        ):
+        if isinstance(wanted, type) and is_dataclass(wanted):
             if not isinstance(value, dict):
                 raise UsageError(f"recipe: {where}{key} is no table: write [{key}]")
             built[key] = _built(wanted, value, f"{where}{key}.")
@@ -209,6 +225,8 @@ def _refuse_numbers(recipe: Recipe) -> Recipe:
     how, plan = recipe.optimisation, recipe.schedule
     _require_choice("schedule.schedule", plan.schedule, SCHEDULES)
     _require_choice("optimisation.precision", how.precision, PRECISIONS)
+    _require_choice("optimisation.optimizer", how.optimizer, OPTIMIZERS)
+    _require_choice("images.interpolation", recipe.images.interpolation, INTERPOLATIONS)
     positive = {
         "optimisation.learning_rate": how.learning_rate,
         "optimisation.batch_size": how.batch_size,
@@ -224,6 +242,21 @@ def _refuse_numbers(recipe: Recipe) -> Recipe:
     for name in ("flip", "random_erasing", "switch", "label_smoothing"):
         if not 0 <= augmentation[name] <= 1:
             raise UsageError(f"recipe: augmentation.{name} is {augmentation[name]}; needs 0 to 1")
+    low, high = recipe.augmentation.scale
+    auto_augment = recipe.augmentation.auto_augment
+    meant = {
+        "optimisation.betas, from 0 to below 1": all(0 <= beta < 1 for beta in how.betas),
+        "optimisation.ema_decay, from 0 to below 1": 0 <= how.ema_decay < 1,
+        "optimisation.clip_norm, 0 or more": how.clip_norm >= 0,
+        "images.std, all above 0": min(recipe.images.std) > 0,
+        "augmentation.scale, two shares of the area, the smaller first": 0 < low <= high <= 1,
+        "augmentation.mixup and cutmix, 0 or more": min(augmentation["mixup"], augmentation["cutmix"]) >= 0,
+        "augmentation.auto_augment in timm's form, as rand-m9-mstd0.5-inc1": not auto_augment
+        or _AUTO_AUGMENT.fullmatch(auto_augment),
+    }
+    for wanted, is_so in meant.items():
+        if not is_so:
+            raise UsageError(f"recipe: needs {wanted}")
     if how.batch_size % how.accumulate:
         raise UsageError(
             f"recipe: a batch of {how.batch_size} has no {how.accumulate} equal parts; "

@@ -13,14 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from repro.datasets.boxes import Box
+from repro.exceptions import UsageError
 from repro.results.atomic import write_atomically
+
+if TYPE_CHECKING:
+    from repro.training.recipe import Recipe
 
 Pixels = NDArray[np.uint8]
 
@@ -140,6 +144,23 @@ def draw_look_alikes(look_px: float = 14, among: int = 300) -> list[SizeScene]:
         )
         for label in range(len(CLASSES))
     ]
+
+
+def require_whole_scenes(recipe: Recipe) -> None:
+    """Holds a recipe to scenes as they are: how large a thing looks must stay.
+
+    Raises:
+        UsageError: it would crop or resize them.
+    """
+    found = (recipe.network.size_px, recipe.images.crop, recipe.augmentation.scale)
+    if found != (SIZE_PX, 1.0, (1.0, 1.0)):
+        size_px, crop, scale = found
+        raise UsageError(
+            f"the recipe has size_px {size_px}, crop {crop:g}, scale {list(scale)}; scenes have {SIZE_PX} px "
+            "and must stay as they are",
+            hint=f"--recipe size-in-context, or network.size_px={SIZE_PX}, images.crop=1.0, "
+            "augmentation.scale=[1.0, 1.0]",
+        )
 
 
 def render(scene: SizeScene) -> Pixels:

@@ -81,6 +81,8 @@ def train(
         return record
     with kept.locked() if processes.leads else nullcontext():
         processes.wait()
+        if record := kept.record():  # another process may just have finished it
+            return record
         return _Trainer(training, kept, watcher, processes).run()
 
 

@@ -20,6 +20,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def study(data: Path, folder: Path, *arguments: str) -> Result:
     fixed = ["--data", str(data), "--recipe", str(write_recipe(data)), "--threads", "1", "--at-once", "1"]
+    fixed += ["--set", "network.norm=modified-layer"]
     where = ["--out", str(folder / "reports"), "--runs", str(folder / "runs")]
     return CliRunner().invoke(app, ["study", "ablation", *fixed, *where, *arguments])
 
@@ -42,7 +43,7 @@ def test_rows_are_trained_once_and_reported(data: Path, tmp_path: Path) -> None:
     records = [json.loads(path.read_text()) for path in tmp_path.glob("runs/**/training.json")]
     networks = [record["recipe"]["network"] for record in records]
     assert sorted((network["token_mixer"], network["norm"]) for network in networks) == sorted(
-        2 * [("pooling", "batch"), ("identity", "batch"), ("pooling", "none")]
+        2 * [("pooling", "modified-layer"), ("identity", "modified-layer"), ("pooling", "none")]
     )
     report = (tmp_path / "reports" / "ablation.md").read_text()
     assert "6 of 6 trainings (3 rows, 2 seeds) done" in report
@@ -58,6 +59,11 @@ def test_rows_are_trained_once_and_reported(data: Path, tmp_path: Path) -> None:
         (["--recipe", "smal"], "unknown recipe 'smal'; did you mean small"),
         (["--set", "network.depth=7"], "depth 7 does not fit L/6, L/6, L/2, L/6"),
         (["--images", "1000", "--rows", "baseline"], "24 images; needs at least one batch"),
+        (
+            ["--set", "schedule.epochs=9"],
+            "--set schedule.epochs has no effect here; it is settled by --epochs",
+        ),
+        (["--set", "network.norm=batch"], "the baseline of Table 5 has norm 'modified-layer'; the recipe's"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

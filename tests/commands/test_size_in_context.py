@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -20,6 +21,24 @@ def study(folder: Path, *arguments: str) -> Result:
     settings = [part for setting in SMALL for part in ("--set", setting)]
     where = ["--out", str(folder / "reports"), "--runs", str(folder / "runs")]
     return CliRunner().invoke(app, ["study", "size-in-context", *budget, *settings, *where, *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "network.token_mixer=identity"], "no effect here; it is settled by the study: the models"),
+        (
+            ["--set", "network.size_px=32"],
+            "the recipe has size_px 32, crop 1, scale [1.0, 1.0]; scenes have 64",
+        ),
+        (["--recipe", "small", "--set", "network.n_classes=3"], "size_px 32, crop 1, scale [0.5, 1.0]"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(arguments: list[str], words: str, tmp_path: Path) -> None:
+    result = study(tmp_path, *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_models_are_trained_asked_and_probed(tmp_path: Path) -> None:

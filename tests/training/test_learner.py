@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
+import pytest
 import torch
 
 from repro.datasets.training_images import open_training_images
 from repro.evaluation.preprocess import normalise
+from repro.training.checkpoints import Checkpoint
 from repro.training.learner import Learner
-from repro.training.loading import Loading
+from repro.training.loading import Batch, Loading
 from repro.training.processes import Processes
-from repro.training.recipe import find_recipe
+from repro.training.recipe import OPTIMIZERS, find_recipe
 from tests.training.toys import paint_classes, write_recipe
 
 
@@ -116,3 +120,25 @@ def test_what_is_evaluated_is_the_mean_over_updates(tmp_path: Path) -> None:
     for name, mean in learner.evaluated.named_parameters():
         wanted = 0.9 * (0.9 * weights[0][name] + 0.1 * weights[1][name]) + 0.1 * weights[2][name]
         assert torch.allclose(mean, wanted, rtol=1e-5, atol=1e-7), name
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimiser_goes_on_from_a_checkpoint_to_the_same_bits(optimizer: str, tmp_path: Path) -> None:
+    images, _ = open_training_images(paint_classes(tmp_path))
+    recipe = find_recipe(str(write_recipe(tmp_path)), [f"optimisation.optimizer={optimizer}"])
+
+    def batches(n_before: int) -> Iterator[Batch]:
+        found = Loading(recipe, 0, 0, Processes()).train(images, 0)
+        return islice(found, n_before * recipe.optimisation.accumulate, None)
+
+    unbroken = Learner(recipe, 0, "cpu", Processes(), None)
+    reading = batches(0)
+    for _ in range(2):
+        unbroken.update(reading)
+    kept = {name: tensor.clone() for name, tensor in unbroken.tensors().items()}
+    unbroken.update(reading)
+    resumed = Learner(recipe, 0, "cpu", Processes(), Checkpoint(kept, [], 2))
+    resumed.update(batches(2))
+    wanted = unbroken.tensors()
+    for name, tensor in resumed.tensors().items():
+        assert torch.equal(tensor, wanted[name]), name

@@ -101,6 +101,19 @@ def test_a_description_says_everything() -> None:
         ("optimisation.accumulate=3", "a batch of 64 has no 3 equal parts"),
         ("augmentation.flip=2", "augmentation.flip is 2; needs 0 to 1"),
         ("augmentation=3", "augmentation is no table"),
+        ("optimisation.optimizer=lamb", "optimizer is 'lamb'; there are adamw, adam"),
+        ("optimisation.betas=[0.9, 1.5]", "needs optimisation.betas, from 0 to below 1"),
+        ("optimisation.ema_decay=2", "needs optimisation.ema_decay, from 0 to below 1"),
+        ("optimisation.clip_norm=-1", "needs optimisation.clip_norm, 0 or more"),
+        ("images.interpolation=bicubical", "'bicubical'; there are bicubic, bilinear"),
+        ("images.std=[0, 1, 1]", "images.std"),
+        ("augmentation.scale=[1.0, 0.5]", "needs augmentation.scale, two shares of the area"),
+        ("augmentation.mixup=-0.1", "needs augmentation.mixup and cutmix, 0 or more"),
+        ("augmentation.auto_augment=garbage", "auto_augment in timm's form, as rand-m9"),
+        ("network.stem_stride=0", "stem_stride 0; needs 1 or more"),
+        ("network.n_classes=0", "n_classes 0; needs 1 or more"),
+        ("network.mlp_ratio=0", "mlp_ratio 0; needs 1 or more"),
+        ("network.drop_path=1.5", "drop_path 1.5 is no share of blocks; needs 0 to below 1"),
         ("optimisation.betas=[0.9]", "betas"),
         ("schedule.epochs", "is not of the form KEY=VALUE"),
     ],
@@ -108,6 +121,12 @@ def test_a_description_says_everything() -> None:
 def test_what_cannot_be_meant_is_refused(settings: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         find_recipe("small", [settings])
+
+
+@pytest.mark.parametrize("setting", ["schedule.epochs=3", "schedule={epochs=3}"])
+def test_what_is_settled_elsewhere_is_not_taken_and_dropped(setting: str) -> None:
+    with pytest.raises(UsageError, match=r"--set schedule\.epochs has no effect here; .* --epochs"):
+        find_recipe("small", ["network.depth=6", setting], {"schedule.epochs": "--epochs"})
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are(tmp_path: Path) -> None:

@@ -152,6 +152,7 @@ def test_no_training_outlives_its_command(how: signal.Signals, data: Path, tmp_p
     """Ctrl-C reaches the whole group of processes, as from a terminal; SIGKILL the command alone."""
     command = [sys.executable, "-m", "repro", "study", "ablation", "--recipe", str(write_recipe(data))]
     command += ["--data", str(data), "--runs", str(tmp_path), "--epochs", "1000", "--at-once", "2"]
+    command += ["--set", "network.norm=modified-layer"]
     command += ["--rows", "baseline,identity mapping,no norm", "--out", str(tmp_path / "reports")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr

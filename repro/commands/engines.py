@@ -29,8 +29,12 @@ EngineOption = Annotated[
     str, typer.Option("--engine", help="local (this process), or ray (the actors of a cluster).")
 ]
 RayAddressOption = Annotated[
-    str,
-    typer.Option("--ray-address", help="Of the cluster: auto, HOST:PORT, or local, of this machine alone."),
+    str | None,
+    typer.Option(
+        "--ray-address",
+        help="Of the cluster: auto, HOST:PORT, or local, of this machine alone.  [default: local]",
+        show_default=False,
+    ),
 ]
 
 ENGINES = ("local", "ray")
@@ -44,7 +48,7 @@ class Engine:
     speaks: bool = True
 
 
-def choose_engine(request: Request, name: str, ray_address: str, join: str | None) -> Engine:
+def choose_engine(request: Request, name: str, ray_address: str | None, join: str | None) -> Engine:
     """The engine called `name`, shared with the launch that this process is one of.
 
     Raises:
@@ -57,7 +61,9 @@ def choose_engine(request: Request, name: str, ray_address: str, join: str | Non
     launch = find_launch(join)
     if name == "ray":
         _refuse_on_ray(request, launch)
-        return Engine(partial(_evaluate_on_ray, ray_address))
+        return Engine(partial(_evaluate_on_ray, ray_address or "local"))
+    if ray_address:
+        raise UsageError("--ray-address is for --engine ray", hint="--engine ray beside it")
     if launch is None:
         return ALONE
     _refuse_trial(request)

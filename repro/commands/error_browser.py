@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from repro.commands.door import RunsOption, tell
+from repro.datasets.address import as_address
 from repro.exceptions import Unavailable, UsageError
 from repro.results.runs import DATA_VARIABLE, LABELS_VARIABLE, RUNS_VARIABLE, runs_folder
 
@@ -83,6 +84,11 @@ def _variables(runs: Path, data: Path | None, labels: Path | None) -> dict[str, 
     for option, variable, path in (("--data", DATA_VARIABLE, data), ("--labels", LABELS_VARIABLE, labels)):
         if path is None:
             continue
+        if address := as_address(path):
+            raise UsageError(
+                f"{option} {address}: the app shows photographs of folders and files of this machine",
+                hint=f"{option} with a path; object storage has to be mounted",
+            )
         if not path.exists():
             raise UsageError(f"{option} {path} is not there", hint=f"{option} with a path that is")
         told[variable] = str(path.absolute())

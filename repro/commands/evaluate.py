@@ -15,7 +15,7 @@ from repro.catalogue.test_sets import find_test_set
 from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, path_or_address, tell
 from repro.commands.engines import ALONE, Engine, EngineOption, JoinOption, RayAddressOption, choose_engine
 from repro.exceptions import InvalidRun, UsageError
-from repro.results.runs import runs_folder
+from repro.results.runs import refuse_address, runs_folder
 
 if TYPE_CHECKING:
     from repro.commands.progress import ProgressBar
@@ -149,7 +149,7 @@ def eval_(
     hash_images: HashImagesOption = False,
     join: JoinOption = None,
     engine: EngineOption = "local",
-    ray_address: RayAddressOption = "local",
+    ray_address: RayAddressOption = None,
     runs: RunsOption = None,
 ) -> None:
     """Evaluate models on labelled images.
@@ -164,6 +164,8 @@ def eval_(
     folder = runs_folder(runs)
     if hash_images and not (prepare or cache):
         raise UsageError("--hash-images is of the crop cache; without one every image is read and hashed")
+    if cache:
+        refuse_address("--cache", cache)
     request = Request(
         models=[name for name in models.split(",") if name.strip()],
         runs=folder,
@@ -192,7 +194,7 @@ def eval_(
     if not chosen.speaks:
         return
     show_outcome(records)
-    tell_waiting([record for record in records if record.started >= began])
+    tell_waiting([record for record in records if record.started >= began], request.crops is not None)
     table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
     tell(f"next: repro compare-table{table}{_runs_again(runs)}")
 
@@ -265,13 +267,14 @@ def show_outcome(records: list[RunRecord]) -> None:
             )
 
 
-def tell_waiting(records: Sequence[RunRecord]) -> None:
+def tell_waiting(records: Sequence[RunRecord], prepared: bool = False) -> None:
     """Says on stderr how long the networks of one pass waited for images, where that is worth a remedy."""
     passes = [(record.seconds, record.waited_seconds) for record in records if record.waited_seconds]
     seconds, waited = max(passes, default=(0, 0))
     if waited > max(10, 0.1 * seconds):
         told = f"the networks waited {waited:.0f} of {seconds:.0f} s for images"
-        tell(f"{told}; --prepare keeps the crops for the next evaluation, more --workers read faster")
+        remedy = "" if prepared else "--prepare keeps the crops for the next evaluation, "
+        tell(f"{told}; {remedy}more --workers read faster")
 
 
 def local_weights(options: list[str], models: str = "") -> Mapping[str, Path]:

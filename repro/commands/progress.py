@@ -118,7 +118,7 @@ def track_on_terminal(things: Sequence[T], doing: str) -> Iterable[T]:
 def _to_be_written(n_bytes: int) -> str:
     """What the crops that are still missing take: 50,000 of 224 px take 7.5 GB."""
     if not n_bytes:
-        return ", nothing to decode"
+        return ""
     size = f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
     return f"; the others' crops take {size}"
 

@@ -36,8 +36,8 @@ def set_numerics(device: str, batch_size: int | None, threads: int | None) -> Nu
     chosen = present[0] if device == "auto" else device
     if chosen not in present:
         raise UsageError(f"device {device!r} is not there; this machine has {', '.join(reversed(present))}")
-    if chosen == "cuda":  # of torchrun's processes each has a device of its own
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    if chosen == "cuda":
+        torch.cuda.set_device(_place_on_machine() % torch.cuda.device_count())
     if threads:
         torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")
@@ -53,6 +53,11 @@ def set_numerics(device: str, batch_size: int | None, threads: int | None) -> Nu
         threads=torch.get_num_threads(),
         batch_size=batch_size or BATCH_SIZES[chosen],
     )
+
+
+def _place_on_machine() -> int:
+    """Which of this machine's processes it is, by torchrun or Slurm: each has a GPU of its own."""
+    return int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
 
 
 def keep_freed_memory() -> None:
@@ -94,8 +99,15 @@ def describe_environment() -> dict[str, str]:
         **{package: version(package) for package in PACKAGES},
         "jpeg": f"{jpeg} {decoder}",
         "python": platform.python_version(),
-        "platform": platform.platform(terse=True),
+        "platform": _describe_platform(),
     }
+
+
+def _describe_platform() -> str:
+    """System, machine and C library. Without Linux's release, on which no prediction depends."""
+    if sys.platform != "linux":
+        return platform.platform(terse=True)
+    return "-".join((platform.system(), platform.machine(), *platform.libc_ver()))
 
 
 def describe_code() -> dict[str, str | bool]:

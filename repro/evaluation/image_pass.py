@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -19,12 +20,12 @@ from repro.evaluation.fingerprint import fingerprint
 from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
 from repro.evaluation.low_precision import Calibration, count_calibration_shards
 from repro.evaluation.manner import PLAIN, Manner, lay_out
+from repro.evaluation.memory import fitting
 from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import forward, score, to_rows
-from repro.evaluation.scoring import Scorer, Watcher, score_pending
+from repro.evaluation.scoring import Scorer, Watcher, gather, score_pending
 from repro.evaluation.shards import Shard, cut_batches, plan_shards, shard_size
-from repro.exceptions import UsageError
 from repro.results.store import RunFolder
 from repro.specs import Geometry, Sample
 
@@ -86,21 +87,24 @@ class ImagePass:
 
         Raises:
             WeightsRefused: the weights do not fit the network.
+            UsageError: the network does not fit in the device's memory.
         """
-        network = build_network(candidate.spec, candidate.weights).to(self.numerics.device)
-        network = lay_out(network, manner.memory_format)
-        return Lowered(network, manner.dtype) if manner.dtype else network
+        network = build_network(candidate.spec, candidate.weights)
+        with self._network_fits(candidate):
+            network = lay_out(network.to(self.numerics.device), manner.memory_format)
+            return Lowered(network, manner.dtype) if manner.dtype else network
 
     def build_exact_fast(self, candidate: Candidate, network: torch.nn.Module) -> ExactFast:
         """What scores batches at low precision, its bound not calibrated yet."""
         n_shards = count_calibration_shards(shard_size(self.numerics.batch_size))
-        return ExactFast(
-            network,
-            low_dtype(self.numerics.device),
-            candidate.protocol,
-            self.dataset.classes,
-            Calibration(n_shards),
-        )
+        with self._network_fits(candidate):
+            return ExactFast(
+                network,
+                low_dtype(self.numerics.device),
+                candidate.protocol,
+                self.dataset.classes,
+                Calibration(n_shards),
+            )
 
     def score(self, scorings: Sequence[Scoring], watcher: Watcher) -> None:
         """Scores what is not kept yet, unless an inspection ends the pass by raising.
@@ -130,16 +134,21 @@ class ImagePass:
 
     def redo(self, scoring: Scoring, exact_fast: ExactFast, image_ids: Collection[str]) -> None:
         """Computes images in fp32 that were decided at low precision, and keeps their shards anew."""
-        geometries = geometries_of([scoring])
-        for shard in self.shards:
-            again = tuple(sample for sample in shard.samples if sample.image_id in image_ids)
-            rows = scoring.folder.read_shard(shard.index, shard.image_ids) if again else None
-            if rows is None:
-                continue
-            kept = {row["image_id"]: row for row in rows.to_pylist()}
-            for loaded in self.load(geometries, [Shard(shard.index, again)]):
+        again = (
+            Shard(shard.index, tuple(sample for sample in shard.samples if sample.image_id in image_ids))
+            for shard in self.shards
+        )
+        kept: dict[str, dict[str, Any]] = {}
+        for loaded in self.load(geometries_of([scoring]), [shard for shard in again if shard.samples]):
+            whole = self.shards[loaded.batch.shard.index]
+            if not kept:
+                kept = {row["image_id"]: row for row in gather(scoring.folder, [whole]).to_pylist()}
+            with self._batch_fits(scoring):
                 kept |= {row["image_id"]: row for row in exact_fast.redo(loaded, kept)}
-            scoring.folder.write_shard(shard.index, pa.Table.from_pylist(list(kept.values()), rows.schema))
+            if loaded.batch.last:
+                rows = pa.Table.from_pylist(list(kept.values()), scoring.folder.schema)
+                scoring.folder.write_shard(whole.index, rows)
+                kept = {}
 
     def load(
         self, geometries: frozenset[Geometry], shards: Iterable[Shard], watcher: Watcher | None = None
@@ -151,7 +160,8 @@ class ImagePass:
         batches = on_device(self._read(geometries, shards, watcher), self.numerics.device)
         while True:
             asked = time.perf_counter()
-            loaded = next(batches, None)
+            with batch_fits(self.numerics.batch_size):
+                loaded = next(batches, None)
             self.waited_seconds = (self.waited_seconds or 0) + time.perf_counter() - asked
             if loaded is None:
                 return
@@ -181,7 +191,7 @@ class ImagePass:
         if scoring.exact_fast:
             return partial(self._score_exactly, scoring, scoring.exact_fast, loaded)
         protocol, samples = scoring.candidate.protocol, loaded.batch.samples
-        with self._in_memory(scoring):
+        with self._batch_fits(scoring):
             logits = forward(scoring.network, loaded.crops[protocol.geometry], protocol)
             labels = torch.tensor([sample.label for sample in samples])
             scores = fetch(score(logits, labels, self.dataset.classes))
@@ -189,29 +199,26 @@ class ImagePass:
         return lambda: to_rows(samples, loaded.facts, scores(), precisions)
 
     def _score_exactly(self, scoring: Scoring, exact_fast: ExactFast, loaded: LoadedBatch) -> pa.RecordBatch:
-        with self._in_memory(scoring):
+        with self._batch_fits(scoring):
             return exact_fast.score(loaded)
 
-    @contextmanager
-    def _in_memory(self, scoring: Scoring) -> Iterator[None]:
-        """Says in one line that a batch is too large for the memory."""
-        try:
-            yield
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            smaller = max(self.numerics.batch_size // 2, 1)
-            raise UsageError(
-                f"a batch of {self.numerics.batch_size} images does not fit in memory with "
-                f"{scoring.candidate.spec.name}; try --batch-size {smaller}"
-            ) from error
+    def _batch_fits(self, scoring: Scoring) -> AbstractContextManager[None]:
+        return batch_fits(self.numerics.batch_size, f" with {scoring.candidate.spec.name}")
+
+    def _network_fits(self, candidate: Candidate) -> AbstractContextManager[None]:
+        return fitting(candidate.spec.name, "end what else uses the memory, or --device cpu")
+
+
+def batch_fits(batch_size: int, beside: str = "") -> AbstractContextManager[None]:
+    """For what needs memory for a whole batch.
+
+    Raises:
+        UsageError: it does not fit; half of it is proposed.
+    """
+    what = f"a batch of {batch_size} images{beside}"
+    return fitting(what, f"--batch-size {max(batch_size // 2, 1)}")
 
 
 def geometries_of(scorings: Sequence[Scoring]) -> frozenset[Geometry]:
     """The crops that these networks need of an image."""
     return frozenset(s.candidate.protocol.geometry for s in scorings)
-
-
-def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """On a CPU torch says so only in words."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,8 @@ class RayPass(ImagePass):
         ray.data.DataContext.get_current().enable_progress_bars = False
         for name in ("ray.data", "ray.data._internal"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails is told here, in one line
-        cpus, gpus = self.numerics.threads, int(self.numerics.device == "cuda")
+        gpus = int(self.numerics.device == "cuda")
+        cpus = 1 if gpus else self.numerics.threads  # on a GPU threads score nothing
         n_actors = min(count_places(ray.nodes(), cpus, gpus), len(items))
         plan = replace(self.plan, candidates=tuple(candidates))
         with warnings.catch_warnings():
@@ -191,10 +193,10 @@ def count_places(nodes: Sequence[Mapping[str, Any]], cpus: int, gpus: int) -> in
         UsageError: none.
     """
     there = [node["Resources"] for node in nodes if node["Alive"]]
-    places = sum(int(n.get("GPU", 0) if gpus else n.get("CPU", 0) // cpus) for n in there)
+    places = sum(int(min(n.get("CPU", 0) // cpus, n.get("GPU", 0) if gpus else inf)) for n in there)
     if not places:
         raise UsageError(
-            "the cluster has no GPU; try --device cpu"
+            "no machine of the cluster has a GPU and a core free for it; try --device cpu"
             if gpus
             else f"no machine of the cluster has {cpus} cores; try --threads 1"
         )

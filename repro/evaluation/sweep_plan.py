@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from repro.catalogue.models import find_model
 from repro.datasets import Dataset, open_dataset
-from repro.datasets.address import Address
+from repro.datasets.address import as_address
 from repro.datasets.sampling import choose
 from repro.evaluation.variations import Setting, Variation, list_variations
 from repro.evaluation.weights import LocatedWeights, locate_weights
@@ -104,7 +104,7 @@ class SweepPlan:
             DataRefused: it is not there, or does not have the run's images.
         """
         root = self.request.data or Path(self.record.dataset.root)
-        if not (isinstance(root, Address) or root.exists()):
+        if not (as_address(root) or root.exists()):
             raise DataRefused(
                 f"the run's images are no longer at {root}", hint="--data says where they are now"
             )

@@ -21,9 +21,11 @@ import torch
 from repro.evaluation.canary import put_canary_first
 from repro.evaluation.environment import describe_environment, set_numerics
 from repro.evaluation.exact_fast import Lowered, low_dtype
+from repro.evaluation.image_pass import batch_fits
 from repro.evaluation.loading import BatchReader
 from repro.evaluation.low_precision import count_calibration_images
 from repro.evaluation.manner import EXACT_FAST, PLAIN, Manner, lay_out, manner_of
+from repro.evaluation.memory import is_out_of_memory
 from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import predict
@@ -62,6 +64,7 @@ def choose_manners(plan: Plan) -> tuple[Plan, Mapping[str, Manner]]:
 
     Raises:
         StorageError: what an earlier trial chose is damaged.
+        UsageError: a batch does not fit in memory.
     """
     request = plan.request
     if not request.tune and request.precision != "auto":
@@ -71,7 +74,8 @@ def choose_manners(plan: Plan) -> tuple[Plan, Mapping[str, Manner]]:
     path = request.runs / "trials" / f"{_identity(plan, numerics)[:16]}.json"
     chosen = _read(path)
     if chosen is None:
-        chosen = _Trial(plan, numerics).run()
+        with batch_fits(numerics.batch_size):
+            chosen = _Trial(plan, numerics).run()
         values = asdict(chosen)
         text = json.dumps(values | {"sha256": digest(values)}, indent=1, sort_keys=True, allow_nan=False)
         write_atomically(path, text.encode())
@@ -96,14 +100,14 @@ def _read(path: Path) -> Chosen | None:
     with storage_errors(path):
         if not path.is_file():
             return None
-        text = path.read_text()
+        content = path.read_bytes()
     try:
-        values = json.loads(text)
+        values = json.loads(content)
         if values.pop("sha256") != digest(values):
             raise ValueError("it is not what was written")
         manners = {model: Manner(**manner) for model, manner in values["manners"].items()}
         return Chosen(**values | {"manners": manners})
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StorageError(
             f"{path} is damaged ({error})", hint=f"delete {path}; the trial is made again"
         ) from error
@@ -199,8 +203,8 @@ def _fastest(ways: Mapping[WayT, Callable[[], object]], default: WayT, gain: flo
             started = time.perf_counter()
             try:
                 work()
-            except (torch.OutOfMemoryError, MemoryError):
-                if way == default:
+            except (RuntimeError, MemoryError) as error:
+                if way == default or not is_out_of_memory(error):
                     raise
                 continue
             if round_:  # the first warms up

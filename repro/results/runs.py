@@ -29,8 +29,24 @@ LABELS_VARIABLE = "REPRO_LABELS"
 
 
 def runs_folder(option: Path | None = None) -> Path:
-    """Where runs lie: the option, else `$REPRO_RUNS`, else `runs/` in the working directory."""
-    return option or Path(os.environ.get(RUNS_VARIABLE) or "runs")
+    """Where runs lie: the option, else `$REPRO_RUNS`, else `runs/` in the working directory.
+
+    Raises:
+        UsageError: it is an address of object storage.
+    """
+    folder = option or Path(os.environ.get(RUNS_VARIABLE) or "runs")
+    refuse_address("--runs", folder)
+    return folder
+
+
+def refuse_address(option: str, folder: Path) -> None:
+    """Raises UsageError for `s3://bucket/runs`, which would be taken for a folder `s3:` here."""
+    if re.match(r"\w{2,}:/", str(folder)):
+        raise UsageError(
+            f"{option} is a folder of this machine, or one that is mounted here; nothing is written to "
+            f"{folder}",
+            hint=f"{option} with a folder",
+        )
 
 
 def name_run(model: str, dataset: str, protocol_name: str, fingerprint: str) -> str:

@@ -38,7 +38,12 @@ again, its processes have the host's name and the numbers of those before."""
 
 @contextmanager
 def shared_lock(
-    path: Path, name: str, owner_path: Path, come: Callable[[], None], leave: Callable[[], None]
+    path: Path,
+    name: str,
+    owner_path: Path,
+    come: Callable[[], None],
+    leave: Callable[[], None],
+    busy: Callable[[], Busy],
 ) -> Iterator[None]:
     """Holds the lock at `path` together with every process that says the same `name`.
 
@@ -48,7 +53,7 @@ def shared_lock(
     Raises:
         Busy: it is held by a process of its own, or by those of another name.
     """
-    descriptor = _enter(path, name, owner_path, come)
+    descriptor = _enter(path, name, owner_path, come, busy)
     try:
         yield
     finally:
@@ -70,7 +75,9 @@ def _is_alone(descriptor: int) -> bool:
     return True
 
 
-def _enter(path: Path, name: str, owner_path: Path, come: Callable[[], None]) -> int:
+def _enter(
+    path: Path, name: str, owner_path: Path, come: Callable[[], None], busy: Callable[[], Busy]
+) -> int:
     try:
         import fcntl
     except ImportError:
@@ -94,10 +101,7 @@ def _enter(path: Path, name: str, owner_path: Path, come: Callable[[], None]) ->
         os.close(descriptor)
         owner = read_owner(owner_path)
         if (owner not in ("", name) and not first) or time.monotonic() > deadline:
-            raise Busy(
-                f"another repro process ({owner or 'unknown'}) writes {path.parent}",
-                hint="wait for it, or stop it; what it finished is kept",
-            )
+            raise busy()
         time.sleep(0.02)
 
 

@@ -72,8 +72,8 @@ class RunFolder:
         Raises:
             Busy: a process that is not one of them has it.
         """
-        lock = shared_lock(self._lock_path, launch, self._owner_path, self._clear_traces, self._leave_shared)
-        with lock:
+        traces = self._clear_traces, self._leave_shared
+        with shared_lock(self._lock_path, launch, self._owner_path, *traces, self._busy):
             leases = Leases(self._leases_path)
             try:
                 yield leases

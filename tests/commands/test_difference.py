@@ -118,6 +118,20 @@ def test_a_repeated_command_answers_from_what_is_kept(right_run: Path, photos: P
     assert "sweep damaged" in damaged.stderr
 
 
+def test_images_in_object_storage_are_asked_for_by_whom_names_them(right_run: Path) -> None:
+    copy = right_run.parent / "remote"
+    shutil.copytree(right_run, copy)
+    record = json.loads((copy / "run.json").read_text())
+    record["dataset"]["root"] = "s3://bucket/imagenet"
+    (copy / "run.json").write_text(json.dumps(record))
+    arguments = ("--only", "crop 0.85")
+    without = invoke(copy, *arguments)
+    assert without.exit_code == 2
+    assert "s3://bucket/imagenet is not asked for images unless you name it" in without.stderr
+    named = invoke(copy, *arguments, "--data", "ftp://bucket/imagenet")
+    assert "ftp:// is no kind of address that is read" in named.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -190,6 +190,7 @@ def test_an_app_that_is_told_of_runs_gets_whole_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from repro.commands.error_browser import _variables
+    from repro.exceptions import UsageError
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images").mkdir()
@@ -197,3 +198,5 @@ def test_an_app_that_is_told_of_runs_gets_whole_paths(
         "REPRO_RUNS": os.fspath(tmp_path / "here"),
         "REPRO_DATA": os.fspath(tmp_path / "images"),
     }
+    with pytest.raises(UsageError, match="--data s3://bucket/val: the app shows photographs of folders"):
+        _variables(Path("here"), Path("s3://bucket/val"), None)

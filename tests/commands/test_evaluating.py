@@ -250,3 +250,23 @@ def test_long_waits_for_images_are_said_with_their_remedy(
     for waited, seconds, said in ((30, 100, True), (30, 1000, False), (5, 10, False), (None, 100, False)):
         tell_waiting([replace(record, waited_seconds=waited, seconds=seconds)])
         assert ("waited 30 of 100 s for images; --prepare" in capsys.readouterr().err) is said
+    tell_waiting([replace(record, waited_seconds=30, seconds=100)], prepared=True)
+    assert "waited 30 of 100 s for images; more --workers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--runs", "s3://bucket/runs"], "--runs is a folder of this machine, or one that is mounted here"),
+        (["--cache", "gs://bucket/crops"], "--cache is a folder of this machine, or one that is mounted"),
+        (["--ray-address", "auto"], "--ray-address is for --engine ray"),
+    ],
+)
+def test_what_would_be_taken_for_something_else_is_refused(
+    options: list[str], words: str, oracle: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*oracle, *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not {"s3:", "gs:"} & {path.name for path in tmp_path.iterdir()}

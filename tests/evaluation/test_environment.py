@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import resource
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import features
 
+from repro.evaluation import environment
 from repro.evaluation.environment import describe_environment, set_numerics
 
 
@@ -48,7 +50,25 @@ def test_every_version_that_can_move_a_prediction_is_kept() -> None:
         assert found[package] == version(package)
     assert found["jpeg"].split()[1] in (features.version("libjpeg_turbo"), features.version("jpg"))
     assert found["python"]
-    assert found["platform"]
+    assert platform.machine() in found["platform"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system's release has a part in it")
+def test_another_kernel_is_no_other_platform() -> None:
+    """A run goes on after an update of the kernel, and machines of one cluster may differ in it."""
+    assert platform.release() not in describe_environment()["platform"]
+    assert "".join(platform.libc_ver()) in describe_environment()["platform"].replace("-", "")
+
+
+@pytest.mark.parametrize(("local_rank", "slurm", "place"), [(None, None, 0), (None, "3", 3), ("1", "3", 1)])
+def test_each_process_of_a_machine_has_a_place_of_its_own(
+    local_rank: str | None, slurm: str | None, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("LOCAL_RANK", local_rank), ("SLURM_LOCALID", slurm)):
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+    assert environment._place_on_machine() == place
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory as it likes")

@@ -201,9 +201,10 @@ def test_actors_are_as_many_as_the_machines_have_room_for() -> None:
     assert count_places(nodes, cpus=1, gpus=0) == 8
     assert count_places(nodes, cpus=2, gpus=0) == 3  # not 4: no actor is spread over two machines
     assert count_places(nodes, cpus=2, gpus=1) == 2
+    assert count_places(nodes, cpus=3, gpus=1) == 1  # a GPU without cores for it is no place
     with pytest.raises(UsageError, match="no machine of the cluster has 6 cores"):
         count_places(nodes, cpus=6, gpus=0)
-    with pytest.raises(UsageError, match="no GPU"):
+    with pytest.raises(UsageError, match="no machine of the cluster has a GPU and"):
         count_places(nodes[1:], cpus=2, gpus=1)
 
 

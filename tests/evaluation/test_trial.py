@@ -14,6 +14,7 @@ from repro.evaluation.plan import Request, plan_evaluation
 from repro.evaluation.trial import choose_manners
 from repro.exceptions import StorageError, UsageError
 from tests.evaluation.test_evaluate import request_, run
+from tests.evaluation.test_memory import AS_TORCH_SAYS_IT
 from tests.oracle import NAME
 
 __all__ = ["request_"]
@@ -43,9 +44,13 @@ def test_a_damaged_choice_is_refused(request_: Request) -> None:
     request = replace(request_, tune=True)
     choose_manners(plan_evaluation(request))
     (path,) = (request.runs / "trials").iterdir()
-    path.write_text(path.read_text().replace('"batch_size": 4', '"batch_size": 5'))
-    with pytest.raises(StorageError, match="damaged"):
-        choose_manners(plan_evaluation(request))
+    kept = path.read_bytes()
+    assert b'"batch_size": 4' in kept
+    other = kept.replace(b'"batch_size": 4', b'"batch_size": 5')
+    for damaged in (other, b"7", kept[:-9] + b"\xff" + kept[-8:]):
+        path.write_bytes(damaged)
+        with pytest.raises(StorageError, match="damaged"):
+            choose_manners(plan_evaluation(request))
 
 
 def test_auto_takes_fp32_where_an_operator_has_no_low_precision(
@@ -84,6 +89,10 @@ def test_the_default_stands_unless_another_is_clearly_faster(tmp_path: Path) -> 
     def fails() -> None:
         raise MemoryError
 
-    assert trial._fastest({"one": lambda: None, "large": fails}, "one", 1.0) == "one"
+    def is_refused_by_torch() -> None:
+        raise RuntimeError(AS_TORCH_SAYS_IT)
+
+    ways = {"one": lambda: None, "large": fails, "larger": is_refused_by_torch}
+    assert trial._fastest(ways, "one", 1.0) == "one"
     with pytest.raises(MemoryError):
         trial._fastest({"one": fails, "other": lambda: None}, "one", 1.0)

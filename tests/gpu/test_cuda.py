@@ -177,7 +177,8 @@ def test_a_batch_that_does_not_fit_is_one_line(photographs: Path, tmp_path: Path
         check=False,
     )
     assert ended.returncode == 2, ended.stderr
-    assert "does not fit in memory with efficientnet_lite0; try --batch-size 256" in ended.stderr
+    assert "a batch of 512 images with efficientnet_lite0 does not fit in memory" in ended.stderr
+    assert "try:   --batch-size 256" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

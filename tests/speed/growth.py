@@ -142,7 +142,7 @@ def first_batch(data: Path, started: str) -> dict[str, Any]:
 
 
 def copy_runs(data: Path, runs: str) -> dict[str, Any]:
-    """Copies of the evaluation of `data` under other names, a tenth of the predictions of each changed."""
+    """Copies of the evaluation of `data` under other names, their answers drawn anew, 70 to 80 % right."""
     import pyarrow as pa
 
     from repro.results.predictions import SCHEMA

@@ -1,0 +1,30 @@
+"""What does not fit in memory, of a GPU or of the machine, is told in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from repro.exceptions import UsageError
+
+
+@contextmanager
+def fitting(what: str, hint: str) -> Iterator[None]:
+    """For what needs memory: a `what`, as "a batch of 512 images", that may be too large.
+
+    Raises:
+        UsageError: it does not fit.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UsageError(f"{what} does not fit in memory", hint=hint) from error
+
+
+def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """On a CPU torch says so only in words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

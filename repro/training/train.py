@@ -52,7 +52,7 @@ class Training:
 
     @property
     def identity(self) -> str:
-        """The digest of all that decides the weights, device, threads, versions and compiling aside."""
+        """The digest of all that decides the weights, device, threads, processes, versions aside."""
         return digest([self.recipe.hash, self.seed, self.images.listing, self.held_out.listing])
 
     @property

@@ -46,6 +46,7 @@ class Run:
 
     candidate: Candidate
     folder: RunFolder
+    complexity: Complexity
     scoring: Scoring
     started: datetime
     manner: Manner
@@ -103,6 +104,7 @@ class _Evaluation:
         return RunFolder(self.request.runs / name, identity, schema)
 
     def _begin(self, candidate: Candidate, folder: RunFolder) -> Run:
+        complexity = count_complexity(candidate.spec, self.request.runs)
         manner = self.manners[candidate.spec.name]
         network = self.images.build(candidate, manner)
         exact_fast = self.images.build_exact_fast(candidate, network) if manner.exact_fast else None
@@ -110,6 +112,7 @@ class _Evaluation:
         return Run(
             candidate=candidate,
             folder=folder,
+            complexity=complexity,
             scoring=Scoring(candidate, network, folder, inspect, exact_fast, manner.stored),
             started=datetime.now(UTC),
             manner=manner,
@@ -119,15 +122,10 @@ class _Evaluation:
         self, candidate: Candidate, exact_fast: ExactFast | None, shard: Shard, rows: pa.Table
     ) -> None:
         """Ends an evaluation whose first shard, the canary, shows that it is hopeless."""
-        # Counted and kept here: the first batch need not wait for it, and what cannot be counted ends early.
-        self._complexity(candidate)
         if exact_fast:
             exact_fast.calibration.see(shard, rows)
         if self.request.canary:
             inspect_canary(candidate.spec, self.dataset, shard, rows)
-
-    def _complexity(self, candidate: Candidate) -> Complexity:
-        return count_complexity(candidate.spec, self.request.runs)
 
     def _finish(self, run: Run) -> None:
         """Judges the rows and writes them, with the record, as a finished run."""
@@ -146,7 +144,7 @@ class _Evaluation:
             protocol=run.candidate.protocol,
             dataset=self._describe_dataset(rows),
             numerics=replace(self.images.numerics, dtype=run.manner.dtype_name),
-            complexity=self._complexity(run.candidate),
+            complexity=run.complexity,
             summary=summarise(rows, expected, self.request.allow_unreadable, changed, repeated),
             environment=self.images.environment,
             code=describe_code(),

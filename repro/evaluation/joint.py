@@ -161,11 +161,10 @@ class JointScoring(Generic[LoadedT]):
         for shard, finished in score_shards(self.scorers, batches, self.watcher, self.overlap):
             for scorer, rows in finished:
                 scorer.folder.write_shard(shard.index, rows)
-            self.watcher.keep(len(shard.samples))
-            for scorer, rows in finished:
                 scorer.inspect(shard, rows)
             for part in self.parts:
                 part.give_back(shard.index)
+            self.watcher.keep(len(shard.samples))
             self.told.add(shard.index)
             self._look_around()
         if unfinished := {index for scorer in self.scorers for index in scorer.pending}:

@@ -95,9 +95,8 @@ def score_pending(
     for shard, finished in score_shards(scorers, load(needed), watcher, overlap):
         for scorer, rows in finished:
             scorer.folder.write_shard(shard.index, rows)
-        watcher.keep(len(shard.samples))
-        for scorer, rows in finished:
             scorer.inspect(shard, rows)
+        watcher.keep(len(shard.samples))
 
 
 def score_shards(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from repro.commands import app
+from repro.results.record import RunRecord
 from repro.specs import Protocol
 from tests.evaluation.test_sweep import HALF, RIGHT, request_for, run_with
 from tests.oracle import NAME, SIZE_PX, paint_folders
@@ -121,10 +123,10 @@ def test_a_repeated_command_answers_from_what_is_kept(right_run: Path, photos: P
 def test_images_in_object_storage_are_asked_for_by_whom_names_them(right_run: Path) -> None:
     copy = right_run.parent / "remote"
     shutil.copytree(right_run, copy)
-    record = json.loads((copy / "run.json").read_text())
-    record["dataset"]["root"] = "s3://bucket/imagenet"
-    (copy / "run.json").write_text(json.dumps(record))
-    arguments = ("--only", "crop 0.85")
+    path = copy / "run.json"
+    record = RunRecord.from_json(path.read_text(), path)
+    path.write_text(replace(record, dataset=replace(record.dataset, root="s3://bucket/imagenet")).to_json())
+    arguments = ("--only", "crop 0.95")
     without = invoke(copy, *arguments)
     assert without.exit_code == 2
     assert "s3://bucket/imagenet is not asked for images unless you name it" in without.stderr

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 RGB = tuple[float, float, float]
 
@@ -157,6 +158,12 @@ class Claim:
     quantity: str
     printed: Decimal
     source: str
+
+
+def spelled_address(path: Path) -> str:
+    """`s3://bucket/val` of a path that spells it, which pathlib makes `s3:/bucket/val`; empty for others."""
+    scheme, colon, rest = str(path).partition(":/")
+    return f"{scheme}://{rest.lstrip('/')}" if colon and scheme.isalnum() else ""
 
 
 def digest(value: object) -> str:

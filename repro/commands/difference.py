@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import INTERRUPTED, RunsOption, path_or_address, tell
+from repro.commands.door import INTERRUPTED, MovedDataOption, RunsOption, tell
 from repro.commands.show import Format, FormatWithJson, write_table
 from repro.exceptions import UsageError
 from repro.results.runs import find_run, runs_folder
@@ -43,15 +43,7 @@ def explain_difference(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Try the variations although there is nothing to explain.")
     ] = False,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            parser=path_or_address,
-            metavar="<path>",
-            help="Where the run's images are now.  [default: where they were]",
-            show_default=False,
-        ),
-    ] = None,
+    data: MovedDataOption = None,
     labels: Annotated[
         Path | None, typer.Option(help="Labels of a flat folder, as for `repro eval`.", show_default=False)
     ] = None,

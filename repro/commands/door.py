@@ -70,6 +70,17 @@ def path_or_address(text: str) -> Path:
     return as_address(Path(text)) or Path(text)
 
 
+MovedDataOption = Annotated[
+    Path | None,
+    typer.Option(
+        parser=path_or_address,
+        metavar="<path>",
+        help="Where the images are now.  [default: where they were]",
+        show_default=False,
+    ),
+]
+
+
 def tell(line: str) -> None:
     """Says `line` on stderr, above a bar of progress: results alone go to stdout."""
     # Not typer.echo, which writes past what rich puts in the place of stderr while it draws.

@@ -61,7 +61,7 @@ def choose_engine(request: Request, name: str, ray_address: str | None, join: st
     launch = find_launch(join)
     if name == "ray":
         _refuse_on_ray(request, launch)
-        return Engine(partial(_evaluate_on_ray, ray_address or "local"))
+        return Engine(partial(_evaluate_on_ray, ray_address))
     if ray_address:
         raise UsageError("--ray-address is for --engine ray", hint="--engine ray beside it")
     if launch is None:
@@ -83,10 +83,10 @@ def _evaluate_jointly(launch: Launch, plan: Plan, watcher: Watcher) -> list[RunR
     return evaluate(plan, watcher, partial(JointPass, launch=launch))
 
 
-def _evaluate_on_ray(address: str, plan: Plan, watcher: Watcher) -> list[RunRecord]:
-    from repro.evaluation.ray_engine import evaluate_on_ray
+def _evaluate_on_ray(address: str | None, plan: Plan, watcher: Watcher) -> list[RunRecord]:
+    from repro.evaluation.ray_engine import THIS_MACHINE, evaluate_on_ray
 
-    return evaluate_on_ray(plan, watcher, address)
+    return evaluate_on_ray(plan, watcher, address or THIS_MACHINE)
 
 
 ALONE = Engine(_evaluate_alone)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from repro.commands.class_pairs import find_pair
-from repro.commands.door import INTERRUPTED, RunsOption, path_or_address, tell
+from repro.commands.door import INTERRUPTED, MovedDataOption, RunsOption, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument, choose_repeatable
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import UsageError
@@ -34,15 +34,6 @@ BoxesOption = Annotated[
     Path | None,
     typer.Option(
         help="Where the objects are: ILSVRC's XML annotations, or a csv of image_id,x_min,y_min,x_max,y_max."
-    ),
-]
-DataOption = Annotated[
-    Path | None,
-    typer.Option(
-        parser=path_or_address,
-        metavar="<path>",
-        help="Where the images are now.  [default: where they were]",
-        show_default=False,
     ),
 ]
 LabelsOption = Annotated[
@@ -68,7 +59,7 @@ def explain(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw overlays there, as PNG.")] = None,
     boxes: BoxesOption = None,
-    data: DataOption = None,
+    data: MovedDataOption = None,
     labels: LabelsOption = None,
     device: DeviceOption = "auto",
     batch_size: BatchOption = None,
@@ -120,7 +111,7 @@ def probe(
         str | None,
         typer.Option(help="Of the heat map where there is no box.  [default: by family]", show_default=False),
     ] = None,
-    data: DataOption = None,
+    data: MovedDataOption = None,
     labels: LabelsOption = None,
     device: DeviceOption = "auto",
     batch_size: BatchOption = None,

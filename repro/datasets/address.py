@@ -9,6 +9,7 @@ from pathlib import Path, PosixPath
 from typing import TYPE_CHECKING, Any
 
 from repro.exceptions import UsageError
+from repro.specs import spelled_address
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -67,8 +68,8 @@ def as_address(path: Path) -> Address | None:
     Raises:
         UsageError: it is an address of a kind that is not read.
     """
-    scheme, colon, _ = str(path).partition(":/")
-    if not (colon and scheme.isalnum()):
+    scheme, colon, _ = spelled_address(path).partition("://")
+    if not colon:
         return None
     if scheme not in SCHEMES:
         raise UsageError(

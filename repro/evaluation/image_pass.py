@@ -20,7 +20,7 @@ from repro.evaluation.fingerprint import fingerprint
 from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
 from repro.evaluation.low_precision import Calibration, count_calibration_shards
 from repro.evaluation.manner import PLAIN, Manner, lay_out
-from repro.evaluation.memory import fitting
+from repro.evaluation.memory import batch_fits, fitting
 from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import forward, score, to_rows
@@ -207,16 +207,6 @@ class ImagePass:
 
     def _network_fits(self, candidate: Candidate) -> AbstractContextManager[None]:
         return fitting(candidate.spec.name, "end what else uses the memory, or --device cpu")
-
-
-def batch_fits(batch_size: int, beside: str = "") -> AbstractContextManager[None]:
-    """For what needs memory for a whole batch.
-
-    Raises:
-        UsageError: it does not fit; half of it is proposed.
-    """
-    what = f"a batch of {batch_size} images{beside}"
-    return fitting(what, f"--batch-size {max(batch_size // 2, 1)}")
 
 
 def geometries_of(scorings: Sequence[Scoring]) -> frozenset[Geometry]:

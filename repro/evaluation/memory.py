@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -23,6 +23,16 @@ def fitting(what: str, hint: str) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise UsageError(f"{what} does not fit in memory", hint=hint) from error
+
+
+def batch_fits(batch_size: int, beside: str = "") -> AbstractContextManager[None]:
+    """For what needs memory for a whole batch.
+
+    Raises:
+        UsageError: it does not fit; half of it is proposed.
+    """
+    what = f"a batch of {batch_size} images{beside}"
+    return fitting(what, f"--batch-size {max(batch_size // 2, 1)}")
 
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:

@@ -21,11 +21,10 @@ import torch
 from repro.evaluation.canary import put_canary_first
 from repro.evaluation.environment import describe_environment, set_numerics
 from repro.evaluation.exact_fast import Lowered, low_dtype
-from repro.evaluation.image_pass import batch_fits
 from repro.evaluation.loading import BatchReader
 from repro.evaluation.low_precision import count_calibration_images
 from repro.evaluation.manner import EXACT_FAST, PLAIN, Manner, lay_out, manner_of
-from repro.evaluation.memory import is_out_of_memory
+from repro.evaluation.memory import batch_fits, is_out_of_memory
 from repro.evaluation.networks import build_network
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.predict import predict

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from repro.exceptions import StorageError, UsageError
 from repro.results.record import RunRecord
+from repro.specs import spelled_address
 
 RUNS_VARIABLE = "REPRO_RUNS"
 DATA_VARIABLE = "REPRO_DATA"
@@ -40,11 +41,15 @@ def runs_folder(option: Path | None = None) -> Path:
 
 
 def refuse_address(option: str, folder: Path) -> None:
-    """Raises UsageError for `s3://bucket/runs`, which would be taken for a folder `s3:` here."""
-    if re.match(r"\w{2,}:/", str(folder)):
+    """Holds what is written to folders.
+
+    Raises:
+        UsageError: `folder` spells an address, and would be taken for a folder `s3:` here.
+    """
+    if address := spelled_address(folder):
         raise UsageError(
-            f"{option} is a folder of this machine, or one that is mounted here; nothing is written to "
-            f"{folder}",
+            f"{option} is a folder of this machine, or one that is mounted here; "
+            f"nothing is written to {address}",
             hint=f"{option} with a folder",
         )
 

@@ -52,7 +52,11 @@ class Training:
 
     @property
     def identity(self) -> str:
-        """The digest of all that decides the weights, device, threads, processes, versions aside."""
+        """The digest of all that decides the weights.
+
+        Not in it are device, threads, versions and compiling, which move last bits, and the number of
+        processes, each of which draws for itself.
+        """
         return digest([self.recipe.hash, self.seed, self.images.listing, self.held_out.listing])
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from repro.evaluation.image_pass import batch_fits
+from repro.evaluation.memory import batch_fits
 from repro.exceptions import UsageError
 
 AS_TORCH_SAYS_IT = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory"

@@ -12,7 +12,9 @@ from repro.browser.coding import (
     next_case,
     question,
     reader_name,
+    show_nothing_left,
     show_verdicts,
+    skipped_by,
 )
 from repro.browser.links import IMAGE, PAIR, address, show_links
 from repro.browser.photographs import show_photograph
@@ -41,9 +43,10 @@ codings = codings_of(run, study.errors)
 done = codings.of_reader(reader)
 st.progress(len(done) / max(len(cases), 1), f"{len(done):,} of {len(cases):,} errors coded")
 
-case = next_case(cases, list(done))
+skipped = skipped_by(reader, run, done)
+case = next_case(cases, done, skipped)
 if case is None:
-    st.success("Nothing is left to code here.", icon=":material/done_all:")
+    show_nothing_left(reader, run, len(skipped & {case.image_id for case in cases}))
 else:
     left, right = st.columns([1, 1])
     with left:

@@ -32,7 +32,7 @@ with left:
     show_photograph(choice, image_id)
 with right:
     show_table(answers_table({names[run]: row for run, row in said.items()}), "answers")
-    show_table(facts_table(facts_of(image_id, said, runs.study_or_none(chosen_runs()))), "facts")
+    show_table(facts_table(facts_of(image_id, said, names, runs.study_or_none(chosen_runs()))), "facts")
 
 st.header("What the answer rests on")
 left, right = st.columns(2)

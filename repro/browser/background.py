@@ -49,7 +49,7 @@ def watch(jobs: Sequence[Job], what: str) -> bool:
         st.error(plain(f"{what}: {message}"), icon=":material/error:")
         if hint := job.progress().hint:
             st.code(literal(hint), language=None)
-        if st.button("Try again", key=f"again {message}"):
+        if st.button("Try again", key=f"again {hash(job.wanted)}"):
             submit(job.wanted, again=True)
             st.rerun()
     return not failed and all(job.progress().state is State.DONE for job in jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,13 +95,28 @@ def codings_of(run: str, errors: pd.DataFrame) -> Codings:
     return load_codings(runs.run_folder(run), known)
 
 
-def next_case(cases: Sequence[Case], done: Sequence[str]) -> Case | None:
+def next_case(cases: Sequence[Case], done: Collection[str], skipped: Collection[str]) -> Case | None:
     """The case that the address names, else the first that is neither coded nor skipped."""
     asked = st.query_params.get("id")
     if asked and (found := [case for case in cases if case.image_id == asked]):
         return found[0]
-    left_out = {*done, *st.session_state.get("skipped", ())}
-    return next((case for case in cases if case.image_id not in left_out), None)
+    return next((case for case in cases if case.image_id not in {*done, *skipped}), None)
+
+
+def skipped_by(reader: str, run: str, done: Collection[str]) -> set[str]:
+    """The images of the run that the reader skipped in this session, and has not coded since."""
+    skipped = st.session_state.get("skipped", ())
+    return {image_id for by, of, image_id in skipped if (by, of) == (reader, run)} - {*done}
+
+
+def show_nothing_left(reader: str, run: str, n_skipped: int) -> None:
+    """Says that all is coded, or how many are left that the reader skipped."""
+    if not n_skipped:
+        st.success("Nothing is left to code here.", icon=":material/done_all:")
+        return
+    few = "1 error is" if n_skipped == 1 else f"{n_skipped:,} errors are"
+    st.info(f"{few} left, which you skipped.", icon=":material/skip_next:")
+    st.button("Ask them again", key="unskip", on_click=_unskip, args=(reader, run))
 
 
 def show_verdicts(case: Case, reader: str) -> None:
@@ -121,52 +136,76 @@ def show_verdicts(case: Case, reader: str) -> None:
         )
     skip, undo = st.columns(2)
     skip.button(
-        "Skip", shortcut="s", width="stretch", on_click=_skip, args=(case,), icon=":material/skip_next:"
+        "Skip",
+        shortcut="s",
+        width="stretch",
+        on_click=_skip,
+        args=(case, reader),
+        icon=":material/skip_next:",
     )
     undo.button(
         "Undo",
         shortcut="u",
         width="stretch",
         on_click=_undo,
-        args=(reader,),
-        disabled=not st.session_state.get("coded"),
+        args=(reader, case.run),
+        disabled=not _given(reader, case.run),
         icon=":material/undo:",
     )
     if message := st.session_state.pop("refused", None):
         show_error(message)
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A verdict of this session; `before` is the one of the same reader that it took the place of."""
+
+    case: Case
+    reader: str
+    before: Coding | None
+
+
+def _given(reader: str, run: str) -> list[_Given]:
+    """The verdicts that the reader gave on the run in this session, oldest first."""
+    given = st.session_state.get("given", ())
+    return [one for one in given if (one.reader, one.case.run) == (reader, run)]
+
+
 def _code(case: Case, reader: str, verdict: str) -> None:
-    note = st.session_state.get(NOTE, "")
+    note, folder = st.session_state.get(NOTE, ""), runs.run_folder(case.run)
     try:
-        append_coding(
-            runs.run_folder(case.run),
-            Coding(reader, case.image_id, case.label, case.predicted, verdict, note.strip()),
-        )
+        before = load_codings(folder).of_reader(reader).get(case.image_id)
+        coding = Coding(reader, case.image_id, case.label, case.predicted, verdict, note.strip())
+        append_coding(folder, coding)
     except ReproError as error:
         st.session_state["refused"] = error
         return
-    st.session_state.setdefault("coded", []).append(case)
+    st.session_state.setdefault("given", []).append(_Given(case, reader, before))
     _leave()
 
 
-def _skip(case: Case) -> None:
-    st.session_state.setdefault("skipped", []).append(case.image_id)
+def _skip(case: Case, reader: str) -> None:
+    st.session_state.setdefault("skipped", []).append((reader, case.run, case.image_id))
     _leave()
 
 
-def _undo(reader: str) -> None:
-    """Takes the last verdict of this session back, and shows its case again."""
-    case = st.session_state["coded"].pop()
+def _unskip(reader: str, run: str) -> None:
+    skipped = st.session_state["skipped"]
+    st.session_state["skipped"] = [one for one in skipped if one[:2] != (reader, run)]
+
+
+def _undo(reader: str, run: str) -> None:
+    """Takes the reader's last verdict back: what stood before it stands again, and its case is shown."""
+    last = _given(reader, run)[-1]
+    case = last.case
+    verdict, note = (last.before.verdict, last.before.note) if last.before else (WITHDRAWN, "")
     try:
-        append_coding(
-            runs.run_folder(case.run),
-            Coding(reader, case.image_id, case.label, case.predicted, WITHDRAWN),
-        )
+        coding = Coding(reader, case.image_id, case.label, case.predicted, verdict, note)
+        append_coding(runs.run_folder(run), coding)
     except ReproError as error:
-        st.session_state["coded"].append(case)
         st.session_state["refused"] = error
         return
+    st.session_state["given"].remove(last)
     st.query_params["id"] = case.image_id
 
 

@@ -39,8 +39,10 @@ def asked_image(choice: RunChoice) -> tuple[str, dict[str, Answer]]:
     return image_id, said[image_id]
 
 
-def facts_of(image_id: str, said: Mapping[str, Answer], study: ErrorStudy | None) -> dict[str, str]:
-    """What is known of the image beside the models' answers."""
+def facts_of(
+    image_id: str, said: Mapping[str, Answer], names: Mapping[str, str], study: ErrorStudy | None
+) -> dict[str, str]:
+    """What is known of the image beside the models' answers; `names` is what the runs are called."""
     first = next(iter(said.values()))
     facts = {"True class": f"{class_name(first['label'])} ({first['label']})", "File": first["path"]}
     (real,) = real_labels([image_id], load_real_labels())
@@ -59,17 +61,19 @@ def facts_of(image_id: str, said: Mapping[str, Answer], study: ErrorStudy | None
             facts[f"Taken for {class_name(row['predicted'])}"] = told
             if row["overlap"]:
                 facts["The two overlap"] = row["overlap"]
-    return facts | _verdicts_on(image_id, said)
+    return facts | _verdicts_on(image_id, said, names)
 
 
-def _verdicts_on(image_id: str, said: Mapping[str, Answer]) -> dict[str, str]:
-    """What readers said of the errors, by reader and run."""
+def _verdicts_on(image_id: str, said: Mapping[str, Answer], names: Mapping[str, str]) -> dict[str, str]:
+    """What readers said of the errors, by reader, class and run."""
     found = {}
     for run in said:
         for coding in load_codings(runs.run_folder(run)).standing:
             if coding.image_id == image_id:
                 note = f": {coding.note}" if coding.note else ""
-                found[f"{coding.reader} on {class_name(coding.predicted)}"] = f"{coding.verdict}{note}"
+                found[f"{coding.reader} on {class_name(coding.predicted)} ({names[run]})"] = (
+                    f"{coding.verdict}{note}"
+                )
     return found
 
 

@@ -30,7 +30,7 @@ def asked_pair() -> Pair:
 
 def _class(name: str) -> int:
     text = st.query_params.get(name, "")
-    if not (text.isascii() and text.isdecimal() and int(text[:6]) < N_CLASSES):
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and int(text) < N_CLASSES):
         raise UsageError(
             f"the address has {name}={text[:40]!r}, which is no class from 0 to {N_CLASSES - 1}; "
             "choose a pair among the confusions"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -17,7 +18,7 @@ from repro.catalogue.classes import class_name
 from repro.explain.doses import DOSES
 from repro.explain.wanted import PicturesWanted, ProbeWanted, SizeWanted
 from repro.reporting.interactive import plotly_text
-from repro.results.probes import AS_IT_IS, load_probes
+from repro.results.probes import AS_IT_IS, BOX, load_probe
 from repro.results.record import RunRecord
 
 Row = Mapping[str, Any]
@@ -34,8 +35,8 @@ def show_probes(record: RunRecord, image_id: str) -> None:
     kind = st.segmented_control(
         "Probe", list(DOSES), default="size", required=True, key="probe", bind="query-params"
     )
-    rows = kept_probe(record.run_id, image_id, kind)
-    if not rows:
+    probe = kept_probe(record.run_id, image_id, kind)
+    if probe is None:
         wanted = ProbeWanted(runs.run_folder(record.run_id), (image_id,), kind, **place_of(record))
         asked = f"asked {record.run_id} {image_id} {kind}"
         if reason := why_none(record):
@@ -47,22 +48,32 @@ def show_probes(record: RunRecord, image_id: str) -> None:
             st.caption("Not probed yet. It is kept beside the run.")
             return
         if watch([submit(wanted)], f"probe of {kind}"):
-            rows = kept_probe(record.run_id, image_id, kind)
-    if rows:
-        _show_curves(rows)
-        _show_doses(record, image_id, kind, rows)
+            probe = kept_probe(record.run_id, image_id, kind)
+    if probe is not None:
+        _show_curves(probe.rows)
+        _show_doses(record, image_id, kind, probe)
 
 
-def kept_probe(run: str, image_id: str, kind: str) -> list[Row]:
-    """The rows (`results.probes`) of the image that are kept, in the order of the doses."""
-    kept = load_probes(runs.run_folder(run)).get(kind)
-    if kept is None:
-        return []
-    found = [row for row in kept.to_pylist() if row["image_id"] == image_id]
-    if not any(row["intervention"] == AS_IT_IS for row in found):
-        return []
+@dataclass(frozen=True, slots=True)
+class KeptProbe:
+    """One image's rows, in the order of the doses; `layer` as in `results.probes.Probe`."""
+
+    rows: list[Row]
+    layer: str | None
+
+    @property
+    def used_boxes(self) -> bool:
+        return any(row["focus"] == BOX for row in self.rows)
+
+
+def kept_probe(run: str, image_id: str, kind: str) -> KeptProbe | None:
+    """The probe of the image that is kept; None if there is none."""
+    probe = load_probe(runs.run_folder(run), kind, image_id)
+    if probe is None:
+        return None
     order = {(dose.name, dose.dose): place for place, dose in enumerate(DOSES[kind], 1)}
-    return sorted(found, key=lambda row: order.get((row["intervention"], row["dose"]), 0))
+    rows = sorted(probe.rows.to_pylist(), key=lambda row: order.get((row["intervention"], row["dose"]), 0))
+    return KeptProbe(rows, probe.layer)
 
 
 def _show_curves(rows: Sequence[Row]) -> None:
@@ -92,11 +103,15 @@ def _show_curves(rows: Sequence[Row]) -> None:
     st.plotly_chart({"data": data, "layout": layout}, key="curves", theme="streamlit")
 
 
-def _show_doses(record: RunRecord, image_id: str, kind: str, rows: Sequence[Row]) -> None:
+def _show_doses(record: RunRecord, image_id: str, kind: str, probe: KeptProbe) -> None:
     if reason := why_none(record):
         st.caption(plain(f"No pictures of it: {reason}"))
         return
-    job = submit(PicturesWanted(runs.run_folder(record.run_id), image_id, kind, **place_of(record)))
+    if probe.used_boxes:  # the pictures would be of what a heat map takes for the object
+        st.caption("No pictures of it: a file of boxes said where the object is, and it is not known here.")
+        return
+    folder, place = runs.run_folder(record.run_id), place_of(record)
+    job = submit(PicturesWanted(folder, image_id, kind, layer=probe.layer, **place))
     job.wait(ANSWER_S)
     if not watch([job], "the image at each dose"):
         return
@@ -110,7 +125,7 @@ def _show_doses(record: RunRecord, image_id: str, kind: str, rows: Sequence[Row]
             src=to_uri(Image.fromarray(crops[row["intervention"], row["dose"]])),
             alt=_step(row),
         )
-        for row in rows
+        for row in probe.rows
         if (row["intervention"], row["dose"]) in crops
     ]
     show_gallery(cards, "doses", width_px=150)

@@ -93,17 +93,21 @@ def _named_classes() -> dict[str, tuple[int, ...]]:
 
 
 def select(chosen: list[str], selection: Selection) -> ErrorStudy:
-    """The errors of these runs that the selection leaves."""
+    """The errors of these runs that the selection leaves.
+
+    Who makes an error is asked of all errors: one that another family makes with a lower p is not one
+    family's alone.
+    """
     study = runs.study(chosen)
-    if selection.min_confidence > 0:
-        study = error_study.with_confidence(study, selection.min_confidence)
-    if selection.causes:
-        study = error_study.of_causes(study, selection.causes)
     mixers = {run: literal(record.model.token_mixer) for run, record in runs.choose(chosen).records.items()}
     if selection.made_by == EVERY_RUN:
         study = error_study.made_by_every_run(study)
     elif selection.made_by.startswith(ONLY):
         study = error_study.made_by_one_family(study, mixers, selection.made_by.removeprefix(ONLY))
+    if selection.min_confidence > 0:
+        study = error_study.with_confidence(study, selection.min_confidence)
+    if selection.causes:
+        study = error_study.of_causes(study, selection.causes)
     return study
 
 

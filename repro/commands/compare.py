@@ -22,7 +22,8 @@ def compare(
     ] = False,
     bins: Annotated[bool, typer.Option("--bins", help="Also the bins of the calibration error.")] = False,
     form: Annotated[
-        FormatWithJson, typer.Option("--format", help="Form of the tables.")
+        FormatWithJson,
+        typer.Option("--format", help="Form of the tables; csv: the differences alone, or --bins."),
     ] = FormatWithJson.TERMINAL,
     folder: RunsOption = None,
 ) -> None:
@@ -40,7 +41,8 @@ def compare(
     from repro.results.store import read_rows
 
     paths = [find_run(runs_folder(folder), name) for name in names]
-    records = {(record := read_record(path / "run.json")).run_id: record for path in paths}
+    found = {(record := read_record(path / "run.json")).run_id: (record, path) for path in paths}
+    records = {run_id: record for run_id, (record, _) in found.items()}
     if len(records) < 2:
         raise UsageError(
             f"only one run is named: {', '.join(records)}; it takes two or more", hint="repro runs"
@@ -48,10 +50,7 @@ def compare(
     for record in records.values():
         if record.summary.invalid:
             raise InvalidRun(f"{record.run_id} is INVALID: {record.summary.invalid}")
-    rows = {
-        run_id: read_rows(path, records[run_id])
-        for run_id, path in zip(records, dict.fromkeys(paths), strict=True)
-    }
+    rows = {run_id: read_rows(path, record) for run_id, (record, path) in found.items()}
     pairs = compare_pairs(rows, common)
     metrics = [measure_run(run_id, of_run) for run_id, of_run in rows.items()]
     if form is FormatWithJson.JSON:
@@ -63,6 +62,8 @@ def compare(
             pairs_table(pairs),
             *([bins_table(metrics)] if bins else []),
         ]
+        if form is FormatWithJson.CSV:  # a file of two tables is none
+            tables = tables[2:] or tables[1:]
         for place, table in enumerate(tables):
             if place:
                 typer.echo()

@@ -73,6 +73,11 @@ def errors(
     classes = _classes(class_, superclass)
     if asked is not None and classes is not None:
         raise UsageError("--pair excludes --class and --superclass: it names both classes")
+    if asked is not None and (symmetric or factors):
+        raise UsageError(
+            "--pair excludes --symmetric and --factors: its page shows both ways, and no factors",
+            hint="repro errors --symmetric --factors, without --pair",
+        )
     named_cause = _cause(cause) if cause is not None else None
     folder = runs_folder(runs)
     choice = choose_runs(folder, run or [], models)

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from repro.analysis.attribution import Attribution
+    from repro.analysis.pointing import Pointing
     from repro.commands.progress import ProgressBar
     from repro.datasets.boxes import Boxes
     from repro.explain.doses import Dose
     from repro.explain.opened import OpenRun
+    from repro.reporting.heat_maps import MappedRun
+
+FEW = 48
+"""Images to explain where nobody says how many."""
 
 PairOption = Annotated[
     str | None, typer.Option(metavar="TRUE,PREDICTED", help="Only the errors of this pair of classes.")
@@ -51,7 +56,14 @@ def explain(
     models: ModelsOption = None,
     pair: PairOption = None,
     images: ImagesOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many images, most confident first.")] = 48,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"At most this many images, most confident first.  [default: {FEW}; of --images all]",
+            show_default=False,
+        ),
+    ] = None,
     method: Annotated[str, typer.Option(help="gradcam, hirescam or xgradcam.")] = "gradcam",
     layer: Annotated[
         str | None,
@@ -76,20 +88,24 @@ def explain(
     from repro.explain.methods import find_method
 
     find_method(method)
+    from repro.datasets.boxes import load_boxes
     from repro.explain.opened import open_run
+    from repro.reporting.heat_maps import heat_maps_table
 
+    found_boxes = load_boxes(boxes) if boxes else None
+    most = limit or (FEW if images is None else None)
     folder = runs_folder(runs)
-    explained, pointed = [], []
+    shown, pointed = [], []
     names = choose_repeatable(folder, run or [], models)
-    for text in names:
+    for text in names:  # one network in memory at a time
         opened = open_run(
             find_run(folder, text), data=data, labels=labels, device=device, batch_size=batch_size
         )
-        chosen = _chosen(opened, pair, images)[:limit]
+        chosen = _chosen(opened, pair, images)[:most]
         rows = _explained(opened, chosen, method, layer)
-        explained.append((opened, chosen, rows))
-        pointed += _pointing(opened, rows, boxes) if boxes else []
-    _show_maps(explained, method, pointed, out, form)
+        shown.append(_mapped(opened, chosen, rows, out))
+        pointed += _pointing(opened, rows, found_boxes) if found_boxes else []
+    write_table(heat_maps_table(shown, method, pointed), form)
     again = _again(names, runs)
     tell(f"next: repro explain{again} --out overlays" if out is None else f"next: repro probe{again}")
 
@@ -134,6 +150,7 @@ def probe(
     found_boxes = load_boxes(boxes) if boxes else None
     folder = runs_folder(runs)
     names = choose_repeatable(folder, run or [], models)
+    found = {}
     for text in names:
         opened = open_run(
             find_run(folder, text), data=data, labels=labels, device=device, batch_size=batch_size
@@ -141,11 +158,11 @@ def probe(
         errors = [i for i in _chosen(opened, pair, images) if opened.rows[i]["rank"] > 0][:limit]
         if not errors:
             raise UsageError("no error among the images named: what is right needs no cause")
-        found = {
+        found[opened.record.run_id] = {
             name: _attributed(opened, errors, name, of_kind, found_boxes, layer)
             for name, of_kind in doses.items()
         }
-        write_table(probes_table(opened.record, found), form)
+    write_table(probes_table(found), form)
     tell(f"next: repro explain{_again(names, runs)} --out overlays")
 
 
@@ -188,38 +205,30 @@ def _watched() -> Iterator[ProgressBar]:
             raise typer.Exit(INTERRUPTED) from None
 
 
-def _show_maps(
-    explained: Sequence[tuple[OpenRun, Sequence[str], pa.Table]],
-    method: str,
-    pointed: Sequence[Any],
-    out: Path | None,
-    form: Format,
-) -> None:
-    from repro.reporting.heat_maps import by_image, draw_overlays, heat_maps_table
+def _mapped(opened: OpenRun, chosen: Sequence[str], rows: pa.Table, out: Path | None) -> MappedRun:
+    """What the table tells of the run; the overlays, where they are asked for, are drawn by then."""
+    from repro.reporting.heat_maps import MappedRun, by_image, draw_overlays
 
-    shown = []
-    for opened, chosen, rows in explained:
-        maps = by_image(rows, chosen)
-        shown.append((opened.record, maps, {i: opened.rows[i]["p_top5"][0] for i in maps}))
-        if out is not None:
-            crops = {i: opened.photograph(i).crop.permute(1, 2, 0).numpy() for i in maps}
-            n_drawn = len(draw_overlays(out, opened.record, crops, maps))
-            tell(f"{opened.record.run_id}: {n_drawn:,} of {len(maps):,} images drawn in {out}")
-    write_table(heat_maps_table(shown, method, pointed), form)
+    maps = by_image(rows, chosen)
+    if out is not None:
+        crops = {i: opened.photograph(i).crop.permute(1, 2, 0).numpy() for i in maps}
+        n_drawn = len(draw_overlays(out, opened.record, crops, maps))
+        tell(f"{opened.record.run_id}: {n_drawn:,} of {len(maps):,} images drawn in {out}")
+    return MappedRun(opened.record, maps, {i: opened.rows[i]["p_top5"][0] for i in maps})
 
 
-def _pointing(opened: OpenRun, rows: pa.Table, source: Path) -> list[Any]:
+def _pointing(opened: OpenRun, rows: pa.Table, boxes: Boxes) -> list[tuple[str, Pointing]]:
+    """By run and target."""
     from repro.analysis.pointing import pointing
-    from repro.datasets.boxes import load_boxes
     from repro.explain.crop_window import crop_boxes
     from repro.results.heat_maps import TARGETS
 
     maps = rows.to_pylist()
     geometry = opened.record.known_protocol.geometry
     sizes = {row["image_id"]: (row["width_px"], row["height_px"]) for row in maps}
-    inside = crop_boxes(load_boxes(source), sizes, geometry)
+    inside = crop_boxes(boxes, sizes, geometry)
     found = [pointing(target, maps, inside, geometry.size_px) for target in TARGETS]
-    return [one for one in found if one is not None]
+    return [(opened.record.run_id, one) for one in found if one is not None]
 
 
 def _chosen(opened: OpenRun, pair: str | None, images: str | None) -> list[str]:

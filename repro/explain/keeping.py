@@ -47,6 +47,7 @@ def complete(
                     rows = pa.concat_tables([rows, pa.Table.from_pylist(new, rows.schema)])
                     kept.write(rows)
                     watcher.keep(n_done)
+        kept.put_first()
     return rows.filter(pc.is_in(rows["image_id"], pa.array(image_ids, pa.string())))
 
 

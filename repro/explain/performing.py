@@ -94,7 +94,7 @@ class Performer:
 
     def _probe(self, wanted: ProbeWanted, few: Sequence[str]) -> pa.Table:
         run, boxes = self._open(wanted).run, _boxes(wanted.boxes)
-        return probe(run, few, wanted.kind, Unwatched(), boxes=boxes, layer=wanted.layer)
+        return probe(run, few, wanted.kind, Unwatched(), boxes=boxes, layer=wanted.layer, single=True)
 
     def _pictures(self, wanted: PicturesWanted) -> Any:
         run, boxes = self._open(wanted).run, _boxes(wanted.boxes)

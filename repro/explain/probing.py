@@ -21,7 +21,7 @@ from repro.explain.looking import Looking
 from repro.explain.opened import OpenRun, Photograph, require_images
 from repro.explain.scene import REGION_QUANTILE, Crop, Focus
 from repro.results.kept import KeptRows
-from repro.results.probes import AS_IT_IS, FOLDER, SCHEMA
+from repro.results.probes import AS_IT_IS, FOLDER, LAYER, SCHEMA, SINGLE_FOLDER
 from repro.specs import digest
 
 
@@ -33,6 +33,7 @@ def probe(
     *,
     boxes: Boxes | None = None,
     layer: str | None = None,
+    single: bool = False,
 ) -> pa.Table:
     """The rows (`results.probes`) of these images, computed where they are not kept.
 
@@ -43,6 +44,7 @@ def probe(
         watcher: Is told how it goes.
         boxes: Where the objects are; an image without one is looked at by its heat map.
         layer: That of the heat map; None: that of the network's family.
+        single: Somebody looks at these images, without controls: they are kept apart from what is counted.
 
     Raises:
         UsageError: an image or the kind is not there, or no heat-map layer is known.
@@ -52,7 +54,8 @@ def probe(
     """
     require_images(run, image_ids)
     looking = Looking(run, kind, boxes, layer)
-    kept = KeptRows(run.folder / FOLDER, kind, SCHEMA, _identity(looking))
+    folder = run.folder / (SINGLE_FOLDER if single else FOLDER)
+    kept = KeptRows(folder, kind, SCHEMA, _identity(looking), {LAYER: looking.layer})
     compute = partial(_probe_batch, looking)
     return complete(kept, image_ids, compute, run.numerics.batch_size, watcher)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from repro.datasets.boxes import Box
+from repro.results.probes import BOX
 from repro.specs import Geometry
 
 Crop = NDArray[np.uint8]
@@ -24,7 +25,6 @@ The map is that of the network's own two best answers, never of the true class: 
 the truth is would help errors more than it helps their controls.
 """
 
-BOX: Final = "box"
 HEAT_MAP: Final = "heat map"
 CENTRE: Final = "centre"
 NONE: Final = "none"

@@ -41,6 +41,7 @@ class HeatMapsWanted(Wanted):
 class ProbeWanted(Wanted):
     """The probe of a kind of these images; the result are their rows (`results.probes`), kept by then.
 
+    Somebody looks at each by itself: they are no part of what a study counts.
     `boxes` is a file or folder, as `datasets.boxes.load_boxes` takes it.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,23 +34,33 @@ def by_image(rows: pa.Table, image_ids: Iterable[str]) -> dict[str, Rows]:
     return {image_id: maps for image_id, maps in found.items() if maps}
 
 
+@dataclass(frozen=True, slots=True)
+class MappedRun:
+    """A run whose images were explained: by image id, its maps and the probability of its answer."""
+
+    record: RunRecord
+    maps: Mapping[str, Rows]
+    p: Mapping[str, float]
+
+
 def heat_maps_table(
-    explained: Sequence[tuple[RunRecord, Mapping[str, Rows], Mapping[str, float]]],
-    method: str,
-    pointing: Sequence[Pointing] = (),
+    mapped: Sequence[MappedRun], method: str, pointing: Sequence[tuple[str, Pointing]] = ()
 ) -> Table:
-    """One row an image; `explained` has, for each run, its maps and the probability of each answer."""
+    """One row an image, one group a run; `pointing` is by run id."""
+    labels = [run.record.model.label for run in mapped]
     groups = []
     notes = [
         "Peak: where the map is strongest, in percent of the crop from the left and from the top.",
         "Fall: how many nats log p (predicted) - log p (true, or second best) loses, on average, once the "
         "strongest 10 % and 30 % of the contrast map are removed; beside it the same with random maps.",
     ]
-    for record, images, p in explained:
-        cells = tuple(_cells(image_id, maps, p[image_id]) for image_id, maps in images.items())
-        groups.append(Group(f"{record.model.label}: {len(images)} images", cells))
-        notes += _counted(record, list(images.values()))
-    notes += [_pointed(found) for found in pointing]
+    for run, label in zip(mapped, labels, strict=True):
+        name = label if labels.count(label) == 1 else run.record.run_id
+        cells = tuple(_cells(image_id, maps, run.p[image_id]) for image_id, maps in run.maps.items())
+        groups.append(Group(f"{name}: {len(cells)} images", cells))
+        notes += _counted(name, list(run.maps.values()))
+    several = len(mapped) > 1
+    notes += [f"{run_id}: {_pointed(found)}" if several else _pointed(found) for run_id, found in pointing]
     return Table(
         title=f"Heat maps, {method}",
         columns=(
@@ -101,7 +112,7 @@ def _peak(row: Mapping[str, Any]) -> str:
     return f"{100 * (x + 0.5) / row['side']:.0f}, {100 * (y + 0.5) / row['side']:.0f}"
 
 
-def _counted(record: RunRecord, images: Sequence[Rows]) -> Iterable[str]:
+def _counted(name: str, images: Sequence[Rows]) -> Iterable[str]:
     """How many maps fall further than random ones, target by target; only `ok` ones count."""
     shares = []
     for target in TARGETS:
@@ -109,7 +120,7 @@ def _counted(record: RunRecord, images: Sequence[Rows]) -> Iterable[str]:
         faithful = sum(row["fall"] > row["fall_random"] for row in good)
         shares.append(f"{target} {faithful} of {len(good)}")
     found = ", ".join(shares)
-    yield f"{record.model.label}: maps that make their target fall further than random maps do: {found}."
+    yield f"{name}: maps that make their target fall further than random maps do: {found}."
 
 
 def _pointed(found: Pointing) -> str:

@@ -72,21 +72,32 @@ SCHEMA = pa.schema(
 
 
 def load_maps(folder: Path, image_ids: Collection[str]) -> pa.Table:
-    """The heat maps of these images that are kept beside the run in `folder`, of the newest file alone.
+    """The heat maps of these images that are kept beside the run in `folder`: of each image the newest.
 
     Raises:
-        StorageError: it is damaged.
+        StorageError: a file is damaged.
     """
-    paths = sorted((folder / FOLDER).glob("*-*.parquet"), key=lambda path: path.stat().st_mtime_ns)
-    if not paths:
-        return SCHEMA.empty_table()
-    rows = read_checked(paths[-1], "heat maps")
+    paths = sorted(
+        (folder / FOLDER).glob("*-*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True
+    )
+    found, missing = [SCHEMA.empty_table()], set(image_ids)
+    for path in paths:
+        if not missing:
+            break
+        rows = _read(path)
+        found.append(rows.filter(pc.is_in(rows["image_id"], pa.array(sorted(missing), pa.string()))))
+        missing -= set(found[-1]["image_id"].to_pylist())
+    return pa.concat_tables(found)
+
+
+def _read(path: Path) -> pa.Table:
+    rows = read_checked(path, "heat maps")
     if rows.schema.names != SCHEMA.names:
-        raise StorageError(f"heat maps damaged: {paths[-1]} has other columns")
+        raise StorageError(f"heat maps damaged: {path} has other columns")
     good = rows.filter(pc.equal(rows["status"], OK))
     if not pc.all(pc.equal(pc.list_value_length(good["map"]), _area(good)), min_count=0).as_py():
-        raise StorageError(f"heat maps damaged: {paths[-1]} has maps of other sizes than it says")
-    return rows.filter(pc.is_in(rows["image_id"], pa.array(list(image_ids), pa.string()))).cast(SCHEMA)
+        raise StorageError(f"heat maps damaged: {path} has maps of other sizes than it says")
+    return rows.cast(SCHEMA)
 
 
 def _area(rows: pa.Table) -> pa.ChunkedArray:

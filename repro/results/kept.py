@@ -10,7 +10,7 @@ or not at all, whenever rows are added, so that what is there need never be comp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,12 +27,18 @@ _IDENTITY = b"repro.identity"
 
 
 class KeptRows:
-    """The rows of one file; each image has all its rows there, or none."""
+    """The rows of one file; each image has all its rows there, or none.
 
-    def __init__(self, folder: Path, name: str, schema: pa.Schema, identity: str) -> None:
+    `told` stands in the file besides them, for whoever reads it without knowing how they were computed.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, schema: pa.Schema, identity: str, told: Mapping[str, str] | None = None
+    ) -> None:
         self.path = folder / f"{file_name(name)}-{identity[:8]}.parquet"
         self._identity = identity.encode()
-        self._schema = schema.with_metadata({_IDENTITY: self._identity})
+        stamped: dict[bytes | str, bytes | str] = {_IDENTITY: self._identity}
+        self._schema = schema.with_metadata(stamped | dict(told or {}))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -73,6 +79,12 @@ class KeptRows:
         if stamp != self._identity or rows.schema.names != self._schema.names:
             raise StorageError(f"{self.path} holds something else")
         return rows.cast(self._schema)
+
+    def put_first(self) -> None:
+        """Makes it the newest: what was asked for last is what is shown, also if nothing was missing."""
+        if self.path.is_file():
+            with storage_errors(self.path):
+                self.path.touch()
 
     def write(self, rows: pa.Table) -> None:
         """Replaces what is there by `rows`, sorted by image id.

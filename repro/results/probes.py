@@ -1,5 +1,8 @@
 """The rows of probes (`probes/KIND-….parquet`): one for each image and dose, and one for it as it is.
 
+`repro probe` writes errors there with their matched controls. Single images that somebody looked at in the
+browser are kept apart, in `probes/single/`: no controls stand beside them, so nothing is counted of them.
+
 | column       | what                                                                              |
 |--------------|-----------------------------------------------------------------------------------|
 | image_id     | `ILSVRC2012_val_00000293`                                                         |
@@ -16,17 +19,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from repro.exceptions import StorageError
 from repro.results.predictions import read_checked
 
 FOLDER = "probes"
+SINGLE_FOLDER = f"{FOLDER}/single"
 
 AS_IT_IS: Final = "as it is"
+
+BOX: Final = "box"
 
 SCHEMA = pa.schema(
     [
@@ -44,20 +52,55 @@ SCHEMA = pa.schema(
 )
 
 
+LAYER = "layer"
+"""What a file tells besides its rows: the layer of the heat map that said where objects are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One image's rows of one kind of probe, and the heat map's layer; None: that of the family."""
+
+    rows: pa.Table
+    layer: str | None
+
+
 def load_probes(folder: Path) -> dict[str, pa.Table]:
-    """The rows of the probes kept beside the run in `folder`, by kind; of several of a kind, the newest.
+    """The rows that `repro probe` kept beside the run in `folder`, by kind.
+
+    Of several files of a kind (with boxes, of another layer) that of the most images, of equals the newest.
 
     Raises:
         StorageError: a file is damaged.
     """
-    newest: dict[str, Path] = {}
-    for path in sorted((folder / FOLDER).glob("*-*.parquet"), key=lambda path: path.stat().st_mtime_ns):
-        newest[path.name.partition("-")[0]] = path
-    return {kind: _read(path) for kind, path in sorted(newest.items())}
+    largest: dict[str, pa.Table] = {}
+    for path in _newest_first(folder / FOLDER, "*"):
+        kind, rows = path.name.partition("-")[0], _read(path).cast(SCHEMA)
+        if kind not in largest or rows.num_rows > largest[kind].num_rows:
+            largest[kind] = rows
+    return dict(sorted(largest.items()))
+
+
+def load_probe(folder: Path, kind: str, image_id: str) -> Probe | None:
+    """The rows of one image, from the newest file that has it; None if it was not probed.
+
+    Raises:
+        StorageError: a file is damaged.
+    """
+    for path in _newest_first(folder / FOLDER, kind) + _newest_first(folder / SINGLE_FOLDER, kind):
+        rows = _read(path)
+        layer = (rows.schema.metadata or {}).get(LAYER.encode(), b"").decode()
+        found = rows.cast(SCHEMA).filter(pc.equal(rows["image_id"], image_id))
+        if pc.any(pc.equal(found["intervention"], AS_IT_IS), min_count=0).as_py():
+            return Probe(found, layer or None)
+    return None
+
+
+def _newest_first(folder: Path, kind: str) -> list[Path]:
+    return sorted(folder.glob(f"{kind}-*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def _read(path: Path) -> pa.Table:
     rows = read_checked(path, "probes")
     if rows.schema.names != SCHEMA.names:
         raise StorageError(f"probes damaged: {path} has other columns")
-    return rows.cast(SCHEMA)
+    return rows

@@ -6,8 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pytest import MonkeyPatch
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
+from repro.browser import coding
 from repro.catalogue.classes import class_name
 from repro.results.codings import load_codings
 from repro.results.runs import list_runs
@@ -89,5 +92,49 @@ def test_a_verdict_stands_on_the_page_of_its_image(runs: Path, run: str) -> None
     at.text_area(key="note").input("a note")
     press(at, runs, "verdict context")
     (coding,) = load_codings(runs / run).standing
+    model = list_runs(runs)[0].model.label
     facts = frame_with(open_page("image", runs, id=coding.image_id), "What").set_index("What")["Is"]
-    assert facts[f"Ada on {class_name(coding.predicted)}"] == "context: a note"
+    assert facts[f"Ada on {class_name(coding.predicted)} ({model})"] == "context: a note"
+
+
+def test_undo_is_the_readers_own_and_gives_the_earlier_verdict_back(runs: Path, run: str) -> None:
+    at = open_page("coding", runs, of=run, reader="Ada")
+    at.text_area(key="note").input("seen twice")
+    press(at, runs, "verdict size")
+    (first,) = load_codings(runs / run).standing
+    at.query_params["id"] = first.image_id
+    press(rerun(at, runs), runs, "verdict shape")
+    at.text_input(key="reader").input("Grace")
+    assert undo_of(rerun(at, runs)).disabled
+    at.text_input(key="reader").input("Ada")
+    undo_of(rerun(at, runs)).click()
+    rerun(at, runs)
+    (standing,) = load_codings(runs / run).standing
+    assert (standing.reader, standing.verdict, standing.note) == ("Ada", "size", "seen twice")
+
+
+def test_what_one_reader_skips_the_others_are_asked(runs: Path, run: str) -> None:
+    at = open_page("coding", runs, of=run, reader="Ada")
+    before = image_of(at)
+    next(button for button in at.button if button.label == "Skip").click()
+    assert image_of(rerun(at, runs)) != before
+    at.text_input(key="reader").input("Grace")
+    assert image_of(rerun(at, runs)) == before
+
+
+def test_errors_that_were_skipped_are_not_called_done(runs: Path, run: str, monkeypatch: MonkeyPatch) -> None:
+    cases_of = coding.cases_of
+    monkeypatch.setattr(coding, "cases_of", lambda *args: cases_of(*args)[:2])
+    at = open_page("coding", runs, of=run, reader="Ada")
+    before = image_of(at)
+    for _ in range(2):
+        next(button for button in at.button if button.label == "Skip").click()
+        rerun(at, runs)
+    assert not at.success
+    assert any("2 errors are left, which you skipped" in said.value for said in at.info)
+    at.button(key="unskip").click()
+    assert image_of(rerun(at, runs)) == before
+
+
+def undo_of(at: AppTest) -> Button:
+    return next(button for button in at.button if button.label == "Undo")

@@ -74,6 +74,20 @@ def test_who_makes_the_errors_is_a_filter(published_runs: Path, study: ErrorStud
     assert said(at) == told(made_by_one_family(study, mixers, mixer))
 
 
+def test_who_makes_an_error_is_asked_before_how_sure_it_is(
+    published_runs: Path, study: ErrorStudy, choice: RunChoice
+) -> None:
+    """An error that the other family makes too, with a lower p, is not one family's alone."""
+    mixers = {run: record.model.token_mixer for run, record in choice.records.items()}
+    mixer = sorted(set(mixers.values()))[0]
+    alone = made_by_one_family(study, mixers, mixer)
+    at = open_page("confusions", published_runs, made_by=f"only {mixer}", min_p="0.5")
+    assert said(at) == told(with_confidence(alone, 0.5))
+    assert len(with_confidence(alone, 0.5).errors) < len(
+        made_by_one_family(with_confidence(study, 0.5), mixers, mixer).errors
+    )
+
+
 def test_a_threshold_leaves_the_frequent_pairs(published_runs: Path, study: ErrorStudy) -> None:
     at = open_page("confusions", published_runs, at_least=10)
     pairs = rank_pairs(study.errors, study.counts)

@@ -57,6 +57,19 @@ def plain_predictions(shared_data: Path, name: str) -> dict[str, int]:
         return {row["file_name"]: int(row["predicted_class"]) for row in csv.DictReader(file)}
 
 
+def test_csv_is_one_table(published_runs: Path) -> None:
+    compared = ("compare", "ResNet50", "ViT", "--format", "csv", "--runs", str(published_runs))
+    (pair,) = csv.DictReader(invoke(*compared).splitlines())
+    assert pair["Finding"] == "second is better"
+
+
+def test_a_run_named_twice_is_one(published_runs: Path) -> None:
+    first, second = list_runs(published_runs)[:2]
+    paths = [str(published_runs / first.run_id), first.run_id, second.run_id]
+    answer = json.loads(invoke("compare", *paths, "--format", "json", "--runs", str(published_runs)))
+    assert [run["run"] for run in answer["runs"]] == [first.run_id, second.run_id]
+
+
 def test_the_tables_say_which_is_better(published_runs: Path) -> None:
     shown = invoke("compare", "ViT", "ResNet50", "--bins", "--runs", str(published_runs))
     assert "first is better" in shown

@@ -153,6 +153,8 @@ def test_names_stand_literally(folder: Path) -> None:
     [
         (["--class", "crane"], "'crane' is 2 classes"),
         (["--class", "tench", "--superclass", "dog"], "exclude each other"),
+        (["--pair", "tench,dam", "--symmetric"], "--pair excludes --symmetric and --factors"),
+        (["--pair", "tench,dam", "--factors"], "--pair excludes --symmetric and --factors"),
         (["--pair", "tench"], "not of the form TRUE,PREDICTED"),
         (["--pair", "tench,hammer"], "no error takes tench for hammer"),
         (["--cause", "sise"], "did you mean 'size candidate'?"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from repro.commands import app
+from repro.specs import digest
 from tests.explain.toys import BIG, LAYER, SMALL, evaluate_toy, picture_for
 
 
@@ -91,6 +94,29 @@ def test_a_probe_is_told_beside_its_controls(toy: Path) -> None:
     assert len(list(toy.glob("runs/*/probes/size-*.parquet"))) == 1
 
 
+def test_images_that_are_named_are_all_explained(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repro.commands.explain.FEW", 1)
+    common = ("explain", "--layer", LAYER, "--format", "csv")
+    assert len(table(invoke(toy, *common))) == 1
+    assert len(table(invoke(toy, *common, "--images", "thing_004,thing_000"))) == 2
+    assert len(table(invoke(toy, *common, "--images", "thing_004,thing_000", "--limit", "1"))) == 1
+
+
+def test_the_table_of_several_runs_names_them(toy: Path) -> None:
+    """Also where they are of one model."""
+    (run,) = (toy / "runs").glob("timm_repro_by_size*")
+    other = toy / "other"
+    shutil.copytree(run, other / "runs" / "twin")
+    record = json.loads((run / "run.json").read_text()) | {"run_id": "twin"}
+    record.pop("sha256")
+    (other / "runs" / "twin" / "run.json").write_text(json.dumps(record | {"sha256": digest(record)}))
+    both = [run, other / "runs" / "twin", "--layer", LAYER, "--device", "cpu", "--format", "csv"]
+    result = CliRunner().invoke(app, ["explain", *map(str, both), "--boxes", str(toy / "boxes.csv")])
+    assert {row["Model"] for row in table(result)} == {f"{run.name}: 4 images", "twin: 4 images"}
+    result = CliRunner().invoke(app, ["probe", *map(str, both), "--kind", "size"])
+    assert {row["Run and kind"].partition(",")[0] for row in table(result)} == {run.name, "twin"}
+
+
 @pytest.mark.parametrize(
     ("verb", "arguments", "words"),
     [
@@ -99,6 +125,7 @@ def test_a_probe_is_told_beside_its_controls(toy: Path) -> None:
             ["--method", "eigencam"],
             "unknown method 'eigencam'; there are gradcam, hirescam, xgradcam",
         ),
+        ("explain", ["--boxes", "nowhere"], "no such file or folder for --boxes: nowhere"),
         ("explain", [], "no heat-map layer is known for repro_by_size"),
         ("explain", ["--layer", "feature"], "no layer 'feature': at 'feature' there is features"),
         ("explain", ["--pair", "lipstick"], "--pair 'lipstick' is not of the form TRUE,PREDICTED"),

@@ -21,8 +21,8 @@ from repro.explain.apparent_size import LARGEST, SMALLEST, SizeDial, dose_of
 from repro.explain.doses import DOSES
 from repro.explain.opened import OpenRun, open_run
 from repro.explain.probing import pictures, probe
-from repro.explain.scene import BOX, HEAT_MAP
-from repro.results.probes import AS_IT_IS
+from repro.explain.scene import HEAT_MAP
+from repro.results.probes import AS_IT_IS, BOX
 from tests.evaluation.test_evaluate import Watcher
 from tests.explain.toys import BIG, LAYER, SIZE_PX, SMALL, evaluate_toy, picture_for
 

@@ -18,7 +18,7 @@ from repro.exceptions import DataRefused, UsageError, WeightsRefused
 from repro.explain.crop_window import crop_boxes
 from repro.explain.explain import explain
 from repro.explain.opened import OpenRun, open_run
-from repro.results.heat_maps import CONTRAST, OK, TARGETS, TRUE
+from repro.results.heat_maps import CONTRAST, OK, TARGETS, TRUE, load_maps
 from tests.evaluation.test_evaluate import Watcher
 from tests.explain.toys import BIG, LAYER, Picture, evaluate_toy, picture_for
 
@@ -120,6 +120,21 @@ def test_another_method_or_layer_has_a_file_of_its_own(copied: Callable[[], Open
         explain(run, sorted(run.rows)[:1], method, LAYER, Watcher())
     assert len(list(run.folder.glob("maps/*.parquet"))) == 2
     assert pq.read_schema(next(run.folder.glob("maps/*.parquet"))).metadata[b"repro.identity"]
+
+
+def test_maps_of_a_few_images_by_another_method_do_not_hide_the_others(copied: Callable[[], OpenRun]) -> None:
+    run = copied()
+    ids = sorted(run.rows)
+    gradcam = explain(run, ids, "gradcam", LAYER, Watcher())
+    hirescam = explain(run, ids[:1], "hirescam", LAYER, Watcher())
+
+    def shown() -> list[dict[str, object]]:
+        return load_maps(run.folder, ids).sort_by("image_id").to_pylist()
+
+    of_others = [row for row in gradcam.to_pylist() if row["image_id"] != ids[0]]
+    assert shown() == hirescam.to_pylist() + of_others
+    explain(run, ids[:1], "gradcam", LAYER, Watcher())  # nothing is missing, and what is asked for is shown
+    assert shown() == gradcam.to_pylist()
 
 
 def test_another_image_than_the_one_scored_is_refused(copied: Callable[[], OpenRun], tmp_path: Path) -> None:

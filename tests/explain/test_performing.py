@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from repro.evaluation.scoring import Unwatched
 from repro.exceptions import DataRefused
 from repro.explain.explain import explain
 from repro.explain.jobs import State, Worker
@@ -19,7 +20,7 @@ from repro.explain.performing import A_FEW, OPEN_RUNS, Performer
 from repro.explain.probing import pictures, probe
 from repro.explain.wanted import HeatMapsWanted, PicturesWanted, ProbeWanted, SizeWanted, Wanted
 from repro.results.heat_maps import TARGETS
-from repro.results.probes import AS_IT_IS
+from repro.results.probes import AS_IT_IS, load_probe, load_probes
 from tests.evaluation.test_evaluate import Watcher
 from tests.explain.toys import BIG, LAYER, evaluate_toy, picture_for
 
@@ -57,7 +58,8 @@ def test_the_four_things_wanted_are_those_of_the_functions(run: OpenRun, worker:
     assert maps.result.num_rows == N * len(TARGETS)
     again = Watcher()
     assert explain(run, ids, "gradcam", LAYER, again).to_pylist() == maps.result.to_pylist()
-    assert probe(run, ids[:1], "size", again, layer=LAYER).to_pylist() == curve.result.to_pylist()
+    asked = probe(run, ids[:1], "size", again, layer=LAYER, single=True)
+    assert asked.to_pylist() == curve.result.to_pylist()
     assert again.n_scored == 0  # all is kept, under the same identity
     for (dose, crop), (expected, pixels) in zip(
         shown.result, pictures(run, ids[0], "size", layer=LAYER), strict=True
@@ -65,6 +67,17 @@ def test_the_four_things_wanted_are_those_of_the_functions(run: OpenRun, worker:
         assert dose == expected and (crop == pixels).all()
     assert seen.result.intervention == AS_IT_IS
     assert seen.result.top5[0][0] == run.rows[ids[0]]["top5"][0]
+
+
+def test_an_image_that_somebody_looked_at_is_shown_and_not_counted(run: OpenRun, worker: Worker) -> None:
+    """A right answer picked by hand is no control: it was not matched with an error."""
+    ids = sorted(run.rows)
+    assert worker.submit(ProbeWanted(run.folder, (ids[-1],), "size", layer=LAYER)).wait().state is State.DONE
+    probe(run, ids[:2], "size", Unwatched(), layer=LAYER)
+    assert set(load_probes(run.folder)["size"]["image_id"].to_pylist()) == set(ids[:2])
+    kept = load_probe(run.folder, "size", ids[-1])
+    assert kept is not None and set(kept.rows["image_id"].to_pylist()) == {ids[-1]}
+    assert kept.layer == LAYER
 
 
 def test_images_that_are_refused_do_not_keep_the_others_from_being_done(

@@ -13,7 +13,7 @@ from repro.datasets.boxes import Box
 from repro.explain.doses import DOSES
 from repro.explain.opened import OpenRun
 from repro.explain.probing import probe
-from repro.results.probes import AS_IT_IS
+from repro.results.probes import AS_IT_IS, load_probe, load_probes
 from tests.evaluation.test_evaluate import Watcher
 from tests.explain.toys import BIG, LAYER, SMALL, TOYS, evaluate_toy, picture_for
 
@@ -98,3 +98,17 @@ def test_what_is_there_is_not_probed_again_and_other_boxes_are_another_probe(run
     moved = {i: (Box(5, 5, 20, 20),) for i in boxes}
     assert probe(run, image_ids, "context", Watcher(), boxes=moved, layer=LAYER).num_rows == after.num_rows
     assert len(list(run.folder.glob("probes/context-*.parquet"))) == n_files + 1
+
+
+def test_of_two_probes_that_with_the_most_images_counts_and_the_newest_is_shown(runs: dict[str, Run]) -> None:
+    run, boxes = runs["size"]
+    ids = sorted(run.rows)
+    many = probe(run, ids[:4], "size", Watcher(), boxes=boxes, layer=LAYER)
+    few = probe(run, ids[:1], "size", Watcher(), layer=LAYER)
+    counted = load_probes(run.folder)["size"]
+    assert {"box"} == set(counted["focus"].to_pylist()) and counted.num_rows >= many.num_rows
+    shown, other = (load_probe(run.folder, "size", image_id) for image_id in ids[:2])
+    assert shown is not None and other is not None
+    assert shown.rows.to_pylist() == few.to_pylist()
+    assert set(other.rows["focus"].to_pylist()) == {"box"}
+    assert load_probe(run.folder, "size", "nobody") is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repro.reporting.heat_maps import DIFFERS, draw_overlays, heat_maps_table, upsampled
+from repro.reporting.heat_maps import DIFFERS, MappedRun, draw_overlays, heat_maps_table, upsampled
 from repro.reporting.table import to_text
 from repro.results.heat_maps import ALL_ZERO, CONTRAST, NOT_FINITE, OK, PREDICTED, TARGETS, TRUE
 from tests.analysis.records import run_of
@@ -34,7 +34,7 @@ def maps_of(statuses: dict[str, str], agrees: bool = True) -> dict[str, dict[str
 def test_the_table_names_what_says_nothing() -> None:
     images = {"a": maps_of({}), "b": maps_of({TRUE: ALL_ZERO, CONTRAST: NOT_FINITE}), "c": maps_of({}, False)}
     text = to_text(
-        heat_maps_table([(run_of("deit_s", 40_000), images, dict.fromkeys("abc", 0.5))], "gradcam")
+        heat_maps_table([MappedRun(run_of("deit_s", 40_000), images, dict.fromkeys("abc", 0.5))], "gradcam")
     )
     rows = {line.split()[0]: line for line in text.splitlines() if line[:1] in "abc" and line}
     assert "water bottle" in rows["a"] and "lipstick" in rows["a"]

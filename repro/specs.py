@@ -18,6 +18,9 @@ N_CLASSES = 1000
 
 PROTOCOL_NAMES = ("authors", "timm")
 
+UNKNOWN_MIXER = "unknown"
+"""The token mixer of a network that nobody described."""
+
 COUNTERS = ("fvcore", "torch")
 """Who counts MACs: `fvcore` is the paper's convention, `torch` counts matrix products only."""
 

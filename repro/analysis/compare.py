@@ -14,7 +14,7 @@ from repro.analysis.verdict import MATCHES, Figure, Verdict, judge_accuracy, jud
 from repro.catalogue.models import find_model, load_models, published_by_timm
 from repro.catalogue.tables import PrintedRow, PrintedTable
 from repro.results.record import Complexity, RunRecord
-from repro.specs import ModelSpec
+from repro.specs import UNKNOWN_MIXER, ModelSpec
 
 TOKEN_MIXERS = (
     "identity",
@@ -24,7 +24,7 @@ TOKEN_MIXERS = (
     "spatial MLP",
     "pooling",
     "convolution and attention",
-    "unknown",
+    UNKNOWN_MIXER,
 )
 """The groups of a comparison, in the papers' order; `unknown` is that of models named `timm:…`."""
 

@@ -36,9 +36,11 @@ def pooled_share(has_cause: pd.Series[bool], images: pd.Series[Any] | None) -> S
         InvalidRun: there are no errors.
     """
     n, of = int(has_cause.sum()), len(has_cause)
-    low, high = wilson_interval(n, of)
-    if images is None or n in (0, of):
-        return Share(n, of, low, high)
+    if images is None:
+        return Share(n, of, *wilson_interval(n, of))
+    if n in (0, of):  # no variance is seen: as many independent errors as there are images
+        n_images = images.nunique()
+        return Share(n, of, *wilson_interval(n_images if n else 0, n_images))
     return Share(n, of, *_wilson(n / of, min(_effective(has_cause, images), of)))
 
 

@@ -103,7 +103,8 @@ def difference_interval(rights: Rights, pair: tuple[str, str], n: int, alpha: fl
 
 def excludes(finding: PairFinding, stated_points: Decimal) -> bool:
     """Whether even the nearest difference that is left is not the stated one, as its digits are printed."""
-    low, high = (Decimal(100 * end) for end in (finding.low, finding.high))
+    # Rounded, so that 225 of 50,000 images are 0.45 points and no hair less.
+    low, high = (round(Decimal(100 * end), 9) for end in (finding.low, finding.high))
     return gap_to_printed(low, stated_points) > 0 or gap_to_printed(high, stated_points) < 0
 
 

@@ -110,11 +110,16 @@ class _Source:
 
     root: str | None
     labels: str | None
+    test_set: str | None
 
 
 def _source(record: RunRecord) -> _Source:
     root, labels = runs.data_root(record), runs.labels_file(record)
-    return _Source(*(None if path is None else str(path) for path in (root, labels)))
+    return _Source(
+        root=None if root is None else str(root),
+        labels=None if labels is None else str(labels),
+        test_set=record.dataset.test_set or None,
+    )
 
 
 def _dataset(source: _Source) -> tuple[Dataset, Mapping[str, Sample]]:
@@ -132,7 +137,7 @@ def _dataset(source: _Source) -> tuple[Dataset, Mapping[str, Sample]]:
 def _opened(source: _Source) -> tuple[Dataset, Mapping[str, Sample]]:
     labels = Path(source.labels) if source.labels else None
     try:
-        dataset = open_dataset(Path(source.root or ""), labels)
+        dataset = open_dataset(Path(source.root or ""), labels, source.test_set)
     except ReproError as reason:
         if labels is not None and not os.environ.get(LABELS_VARIABLE):
             raise DataRefused(  # the reason would quote the file, whatever it is

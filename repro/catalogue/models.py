@@ -15,7 +15,15 @@ from typing import Any
 from repro.architecture import METAFORMERS
 from repro.catalogue.papers import load_papers
 from repro.exceptions import UsageError
-from repro.specs import IMAGENET_MEAN, IMAGENET_STD, HubWeights, ModelSpec, PackageWeights, Protocol
+from repro.specs import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    UNKNOWN_MIXER,
+    HubWeights,
+    ModelSpec,
+    PackageWeights,
+    Protocol,
+)
 
 TIMM_PREFIX = "timm:"
 OWN_PREFIX = "metaformer:"
@@ -121,7 +129,7 @@ def _timm_model(name: str) -> ModelSpec:
         )
     known = _by_any_name().get(tag)
     return known or ModelSpec(
-        name=name, label=tag, token_mixer="unknown", tag=tag, weights=HubWeights(f"timm/{tag}")
+        name=name, label=tag, token_mixer=UNKNOWN_MIXER, tag=tag, weights=HubWeights(f"timm/{tag}")
     )
 
 

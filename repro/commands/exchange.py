@@ -71,7 +71,7 @@ def _whose(name: str, token_mixer: str | None) -> ModelSpec:
     """
     from repro.analysis.compare import TOKEN_MIXERS
     from repro.catalogue.models import find_model, load_models
-    from repro.specs import ModelSpec
+    from repro.specs import UNKNOWN_MIXER, ModelSpec
 
     spelled = {known for spec in load_models() for known in (spec.name, *spec.aliases, spec.tag)}
     if name in spelled:
@@ -87,7 +87,7 @@ def _whose(name: str, token_mixer: str | None) -> ModelSpec:
     if not name.strip():
         raise UsageError("--model is empty; it takes a name", hint="--model ResNet50")
     tell(f"{name} is not in the catalogue, so nothing else is known of it")
-    return ModelSpec(name=name, label=name, token_mixer=token_mixer or "unknown")
+    return ModelSpec(name=name, label=name, token_mixer=token_mixer or UNKNOWN_MIXER)
 
 
 def export_predictions(

@@ -33,7 +33,7 @@ def choose_split(shards: Iterable[Path]) -> list[Path]:
     """The shards of the validation split where there is one, or of the only split.
 
     Raises:
-        DataRefused: several splits could be meant, or a shard is missing.
+        DataRefused: several splits could be meant, a shard is missing, or the split is there twice.
     """
     by_split: dict[str, list[Path]] = defaultdict(list)
     for shard in shards:
@@ -54,6 +54,12 @@ def _refuse_missing_shards(shards: list[Path]) -> None:
     numbers: dict[int, set[int]] = defaultdict(set)
     for match in filter(None, (_SHARD.fullmatch(shard.name) for shard in shards)):
         numbers[int(match["total"])].add(int(match["number"]))
+    if len(numbers) > 1:
+        told = " and ".join(f"of {total}" for total in sorted(numbers))
+        raise DataRefused(
+            f"{shards[0].parent} holds {split_of(shards[0])} more than once, in shards {told}",
+            hint="move one of them away",
+        )
     for total, present in numbers.items():
         missing = sorted(set(range(total)) - present)
         if missing:

@@ -97,6 +97,7 @@ class _Sweeping:
             "setting": asdict(setting),
             "numerics": asdict(self.numerics),
             "environment": self.environment,
+            **self.plan.among_classes,
         }
         return RunFolder(self.plan.path / file_name(name), digest(identity))
 
@@ -126,7 +127,8 @@ class _Sweeping:
     def _begin_batch(self, setting: Setting, loaded: LoadedBatch) -> Callable[[], pa.RecordBatch]:
         logits = self.predictor.predict(loaded.crops[setting.view], setting)
         samples = loaded.batch.samples
-        scores = score(logits, torch.tensor([sample.label for sample in samples]))
+        labels = torch.tensor([sample.label for sample in samples])
+        scores = score(logits, labels, self.plan.record.dataset.classes)
         return partial(to_rows, samples, loaded.facts, scores)
 
     def _lay_side_by_side(self, folders: Mapping[str, RunFolder]) -> pa.Table:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -73,6 +74,12 @@ class SweepPlan:
     def path(self) -> Path:
         return sweep_path(self.request.run, self.key)
 
+    @property
+    def among_classes(self) -> dict[str, Any]:
+        """For what is named by its digest: a test set's own classes; nothing where all 1000 are asked."""
+        classes = self.record.dataset.classes
+        return {"classes": classes} if classes else {}
+
     def _sample(self) -> tuple[Sample, ...]:
         """The class-balanced subset, with the run's own labels, by image id."""
         rows = self.scored.select(["image_id", "path", "label"]).to_pylist()
@@ -84,6 +91,7 @@ class SweepPlan:
         """Of what decides the sweep's rows, but for the environment: an answer from elsewhere is one, too."""
         return digest(
             {
+                **self.among_classes,
                 "schema": SCHEMA,
                 "run": self.record.predictions_sha256,
                 "images": [sample.image_id for sample in self.samples],
@@ -108,7 +116,7 @@ class SweepPlan:
             raise DataRefused(
                 f"the run's images are no longer at {root}", hint="--data says where they are now"
             )
-        dataset = open_dataset(root, self.request.labels)
+        dataset = open_dataset(root, self.request.labels, self.record.dataset.test_set or None)
         by_id = {sample.image_id: sample for sample in dataset.samples}
         missing = [sample.image_id for sample in self.samples if sample.image_id not in by_id]
         if missing:

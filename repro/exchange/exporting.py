@@ -8,6 +8,7 @@ from io import StringIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from repro.datasets.entries import VAL_IMAGE
 from repro.exceptions import DataRefused
 from repro.exchange.prediction_files import CSV_COLUMNS
 from repro.results.predictions import OK
@@ -27,7 +28,11 @@ def to_csv(rows: pa.Table) -> str:
         raise DataRefused(
             f"{len(unscored):,} images have no prediction ({unscored[0]}, …); mend the run first"
         )
-    names = [path.rpartition("/")[2] for path in rows["path"].to_pylist()]
+    # Of an image in a Parquet file the path is the file's: ImageNet's own name says more.
+    names = [
+        f"{image_id}.JPEG" if VAL_IMAGE.fullmatch(image_id) else path.rpartition("/")[2]
+        for image_id, path in zip(rows["image_id"].to_pylist(), rows["path"].to_pylist(), strict=True)
+    ]
     if len(set(names)) < len(names):
         names = rows["path"].to_pylist()
     best = pc.list_element(rows["top5"], 0).to_pylist()

@@ -17,7 +17,7 @@ from repro.datasets.entries import first_few, image_stem
 from repro.datasets.imagenet_x import imagenet_x_labels
 from repro.datasets.labels import ImageLabels, load_labels, packaged_labels
 from repro.doctor.label_order import refuse_wrong_order
-from repro.exceptions import DataRefused
+from repro.exceptions import DataRefused, UsageError
 from repro.exchange.prediction_files import Predictions, read_prediction_file, refuse_doubled, softmax
 from repro.results.manifest import NOT_VERIFIED
 from repro.results.predictions import OK, SCHEMA
@@ -25,7 +25,7 @@ from repro.results.record import IMPORTED, DatasetRecord, ModelRecord, RunRecord
 from repro.results.runs import name_run, read_record
 from repro.results.store import RunFolder
 from repro.results.summary import summarise
-from repro.specs import ModelSpec, Sample, digest
+from repro.specs import UNKNOWN_MIXER, ModelSpec, Sample, digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,6 +74,12 @@ def import_predictions(request: ImportRequest) -> RunRecord:
     folder = RunFolder(request.runs / name, identity)
     with folder.locked():
         if kept := folder.record():
+            if request.model.token_mixer not in (UNKNOWN_MIXER, kept.model.token_mixer):
+                raise UsageError(
+                    f"{folder.path} has these predictions already, with the token mixer "
+                    f"{kept.model.token_mixer}, not {request.model.token_mixer}",
+                    hint=f"move {folder.path} away, and the same command again",
+                )
             return kept
         rows = _rows(predictions, dataset)
         folder.finish(rows, _record(request, dataset, rows, folder, content, started))

@@ -114,7 +114,8 @@ def open_run(
             f"{record.run_id} lacks what names an image or its best classes: it was not made here"
         )
     numerics = set_numerics(device, batch_size, None)
-    dataset = open_dataset(data or Path(record.dataset.root), labels or record.labels_passed)
+    root, test_set = data or Path(record.dataset.root), record.dataset.test_set or None
+    dataset = open_dataset(root, labels or record.labels_passed, test_set)
     spec, weights = _locate(record)
     return OpenRun(
         folder=folder,

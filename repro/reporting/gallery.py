@@ -112,7 +112,8 @@ class _Source:
 
     def __init__(self, folder: Path, record: RunRecord, image_ids: Sequence[str]) -> None:
         self.record = record
-        self.dataset: Dataset = open_dataset(Path(record.dataset.root), record.labels_passed)
+        root, test_set = Path(record.dataset.root), record.dataset.test_set or None
+        self.dataset: Dataset = open_dataset(root, record.labels_passed, test_set)
         self.samples = {sample.image_id: sample for sample in self.dataset.samples}
         rows = read_rows(folder, record, ["image_id", "sha256"])
         self.sha256 = dict(zip(rows["image_id"].to_pylist(), rows["sha256"].to_pylist(), strict=True))

@@ -72,6 +72,10 @@ def test_errors_in_the_same_image_are_not_taken_for_independent() -> None:
     clustered = pooled_share(twice, ids)
     assert (clustered.n, clustered.of) == (120, 400)
     assert (clustered.low, clustered.high) == pytest.approx(wilson_interval(60, 200), abs=1e-3)
+    for none_or_all in (pd.Series([False] * 400), pd.Series([True] * 400)):
+        share = pooled_share(none_or_all, ids)
+        n = 200 if share.n else 0
+        assert share.of == 400 and (share.low, share.high) == wilson_interval(n, 200)
     single = pooled_share(has_cause, pd.Series(range(200)))
     assert (single.low, single.high) == pytest.approx(wilson_interval(60, 200), abs=1e-3)
 

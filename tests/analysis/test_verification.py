@@ -101,6 +101,9 @@ def test_the_digits_of_a_stated_size_are_its_tolerance() -> None:
         digits: excludes(finding, Decimal(digits)) for digits in ("5", "5.0", "5.1", "4.9", "5.4", "4.96")
     }
     assert told == {"5": False, "5.0": False, "5.1": True, "4.9": True, "5.4": True, "4.96": True}
+    # 225 of 50,000 images are 0.45 points, whose digits may be printed as 0.4 and as 0.5.
+    border = PairFinding("a", "b", 0.0045, Side.INSIDE, n_used=N, low=225 / 50_000, high=225 / 50_000)
+    assert not excludes(border, Decimal("0.4")) and not excludes(border, Decimal("0.5"))
 
 
 @pytest.mark.parametrize(

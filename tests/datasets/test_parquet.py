@@ -74,6 +74,13 @@ def test_a_missing_shard_is_named(tmp_path: Path, missing: int) -> None:
     assert f"{shard_name(missing)} missing" in refusal(tmp_path)
 
 
+def test_a_split_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    """A second download in other pieces would have every image twice, or a mix of two versions."""
+    write_split(tmp_path, total=2)
+    write_split(tmp_path, total=3)
+    assert "holds validation more than once, in shards of 2 and of 3" in refusal(tmp_path)
+
+
 def test_the_test_split_has_no_labels(tmp_path: Path) -> None:
     assert 'split "test" has no labels' in refusal(write_split(tmp_path, "test", label=-1))
 

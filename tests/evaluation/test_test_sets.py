@@ -16,8 +16,12 @@ from repro.catalogue.classes import load_classes
 from repro.catalogue.test_sets import find_test_set
 from repro.evaluation.evaluate import evaluate
 from repro.evaluation.plan import Request, plan_evaluation
+from repro.evaluation.sweep import sweep
+from repro.evaluation.sweep_plan import SweepPlan, SweepRequest
+from repro.explain.opened import open_run
 from repro.results.record import RunRecord
 from repro.results.store import read_rows
+from repro.results.sweeps import OWN
 from tests.evaluation.test_evaluate import Watcher
 from tests.oracle import NAME, PALETTE, paint, save_weights
 
@@ -108,6 +112,16 @@ def test_the_classes_are_part_of_what_a_run_is(request_: Request) -> None:
     assert restricted.dataset.partial.startswith("16 of 7,500 images, ")
     assert (plain.dataset.test_set, plain.dataset.classes) == ("", ())
     assert RunRecord.from_json(restricted.to_json(), Path("run.json")) == restricted
+
+
+def test_a_run_of_a_test_set_is_opened_and_tried_again_over_its_own_classes(request_: Request) -> None:
+    """Its name alone, given once, says which classes those are: the folder does not."""
+    record, rows = run(replace(request_, test_set="imagenet-a"))
+    folder = request_.runs / record.run_id
+    assert open_run(folder).dataset.test_set == "imagenet-a"
+    found = sweep(SweepPlan(SweepRequest(folder, only=["channels BGR"])), Watcher())
+    own = dict(zip(found.rows["image_id"].to_pylist(), found.rows[OWN].to_pylist(), strict=True))
+    assert own == {row["image_id"]: row["top5"][0] for row in rows.values()}
 
 
 def test_another_name_for_the_same_classes_is_the_same_fingerprint_in_another_folder(

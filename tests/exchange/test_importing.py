@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -15,6 +16,8 @@ from repro.analysis.verdict import Verdict
 from repro.catalogue.classes import load_classes
 from repro.catalogue.tables import find_table
 from repro.commands import app
+from repro.exchange.exporting import to_csv
+from repro.results.predictions import SCHEMA
 from repro.results.runs import list_runs
 from repro.results.store import read_rows
 
@@ -77,6 +80,25 @@ def test_the_same_import_again_is_the_same_run(tmp_path: Path, labels: Path) -> 
     first, again = run_import(tmp_path, file), run_import(tmp_path, file)
     assert first.stdout == again.stdout
     assert len(list_runs(tmp_path / "runs")) == 1
+
+
+def test_another_token_mixer_for_the_same_predictions_is_refused(tmp_path: Path, labels: Path) -> None:
+    file = write_csv(tmp_path / "p.csv", predicted_rows())
+    assert run_import(tmp_path, file, "--token-mixer", "attention").exit_code == 0
+    assert run_import(tmp_path, file).exit_code == 0
+    other = run_import(tmp_path, file, "--token-mixer", "pooling")
+    assert other.exit_code == 2
+    assert "with the token mixer attention, not pooling" in other.stderr
+    assert [record.model.token_mixer for record in list_runs(tmp_path / "runs")] == ["attention"]
+
+
+def test_images_of_a_parquet_file_are_exported_under_their_own_names() -> None:
+    scored = {"status": "ok", "top5": [1, 2, 3, 4, 5], "p_top5": None, "label": 1, "rank": 0}
+    ids = ("ILSVRC2012_val_00000001", "ILSVRC2012_val_00000002")
+    rows = [{"image_id": i, "path": f"data/validation.parquet:{n}", **scored} for n, i in enumerate(ids)]
+    table = pa.Table.from_pylist(rows, pa.schema([SCHEMA.field(name) for name in rows[0]]))
+    names = [line.partition(",")[0] for line in to_csv(table).splitlines()[1:]]
+    assert names == [f"{image_id}.JPEG" for image_id in ids]
 
 
 def test_logits_give_what_an_evaluation_gives(tmp_path: Path, labels: Path) -> None:

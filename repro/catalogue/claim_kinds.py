@@ -85,10 +85,20 @@ def _two_models(entry: Entry, shelf: Shelf) -> TwoModels:
     }
 
 
+def _two_printed(entry: Entry, shelf: Shelf) -> TwoModels:
+    """The same, of a claim that is checked by what is printed first: a `?` would be no number."""
+    models = _two_models(entry, shelf)
+    for key in ("subject", "reference"):
+        row, quantity = models[key], models["quantity"]
+        if quantity not in row.claims:
+            raise entry.refused(f"the {quantity} of {row.model} is printed as '?': there is nothing to check")
+    return models
+
+
 def _difference(entry: Entry, shelf: Shelf) -> StatedClaim:
     return DifferenceClaim(
         **_heading(entry, shelf),
-        **_two_models(entry, shelf),
+        **_two_printed(entry, shelf),
         stated=entry.number("stated"),
     )
 
@@ -109,7 +119,7 @@ def _ratio(entry: Entry, shelf: Shelf) -> StatedClaim:
 def _near(entry: Entry, shelf: Shelf) -> StatedClaim:
     return NearClaim(
         **_heading(entry, shelf),
-        **_two_models(entry, shelf),
+        **_two_printed(entry, shelf),
         within_pct=entry.number("within_pct"),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import INTERRUPTED, MovedDataOption, RunsOption, tell
+from repro.commands.door import INTERRUPTED, MovedDataOption, RunsOption, said_again, tell
 from repro.commands.show import Format, FormatWithJson, write_table
 from repro.exceptions import UsageError
 from repro.results.runs import find_run, runs_folder
@@ -91,7 +91,8 @@ def explain_difference(
         return
     explained = explain(plan.record, gap, _sweep(plan))
     _write(explained, form)
-    tell(_next(plan, explained, runs))
+    options = said_again(reference=reference, anyway=anyway, data=data, labels=labels, runs=runs)
+    tell(_next(plan, explained, f"{shlex.quote(run)}{options}", runs))
 
 
 def _sweep(plan: SweepPlan) -> Sweep:
@@ -126,31 +127,32 @@ def _write(explained: ExplainedDifference, form: FormatWithJson) -> None:
         write_table(difference_table(explained), Format(form))
 
 
-def _next(plan: SweepPlan, explained: ExplainedDifference, runs: Path | None) -> str:
-    """Which command tests the best candidate on all images, or that there is none."""
+def _next(plan: SweepPlan, explained: ExplainedDifference, again: str, runs: Path | None) -> str:
+    """Which command tests the best candidate on all images, or that there is none.
+
+    `again` are the run and the options that were given, in the words of a command line.
+    """
     record, best = explained.sweep.record, explained.best
     if best is None and explained.gap.gap is None:
         return "nothing tried moves Top-1"
     if best is None:
         local = plan.record.model.weights.origin == "file"
         weights = "the weights (local, not pinned), " if local else ""
-        doctor = f"repro doctor {shlex.quote(plan.record.dataset.root)}"
+        where = shlex.quote(str(plan.request.data or plan.record.dataset.root))
+        doctor = f"repro doctor {where}{_of_the_images(plan)}"
         return f"nothing tried explains it; what is left: {weights}the labels and the images; next: {doctor}"
     name = best.effect.name
-    if command := _eval_command(plan, name):
+    if command := _eval_command(plan, name, runs):
         return f"{name} {best.verdict}; next: {command}"
     if explained.whole:
         return f"{name} {best.verdict}, on all {record.n:,} images of the run"
-    options = f" --runs {shlex.quote(str(runs))}" if runs else ""
-    if plan.request.data:
-        options += f" --data {shlex.quote(str(plan.request.data))}"
     return (
-        f"best candidate: {name} ({best.verdict}); next: repro explain-difference {plan.record.run_id} "
-        f"--only {shlex.quote(name)} --limit {record.n_run}{options}"
+        f"best candidate: {name} ({best.verdict}); next: repro explain-difference {again} "
+        f"--only {shlex.quote(name)} --limit {record.n_run}"
     )
 
 
-def _eval_command(plan: SweepPlan, name: str) -> str:
+def _eval_command(plan: SweepPlan, name: str, runs: Path | None) -> str:
     """The evaluation under the model's protocol that the variation comes to; empty where it is none."""
     from repro.evaluation.variations import Setting
 
@@ -160,9 +162,18 @@ def _eval_command(plan: SweepPlan, name: str) -> str:
     if protocol is None or record.dataset.n != record.dataset.n_expected:
         return ""
     weights = record.model.weights
-    options = f" --weights {record.model.name}={weights.location}" if weights.origin == "file" else ""
-    where = shlex.quote(str(plan.request.data or record.dataset.root))
-    return f"repro eval --models {record.model.name} --data {where} --protocol {protocol}{options}"
+    options = said_again(
+        data=plan.request.data or record.dataset.root,
+        protocol=protocol,
+        weights=f"{record.model.name}={weights.location}" if weights.origin == "file" else None,
+    )
+    return f"repro eval --models {record.model.name}{options}{_of_the_images(plan)}{said_again(runs=runs)}"
+
+
+def _of_the_images(plan: SweepPlan) -> str:
+    """The options that say what the run's images are, as for `repro eval`."""
+    dataset, labels = plan.record.dataset, plan.request.labels or plan.record.labels_passed
+    return said_again(labels=labels, test_set=dataset.test_set or None)
 
 
 def _percent(text: str) -> Decimal:

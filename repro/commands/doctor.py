@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, TestSetOption, path_or_address, tell
+from repro.commands.door import RunsOption, TestSetOption, path_or_address, said_again, tell
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import DataRefused
 from repro.results.runs import runs_folder
@@ -47,8 +47,7 @@ def doctor(
     with ProgressBar() as watcher:
         examination = examine(dataset, runs_folder(runs), watcher)
     write_table(findings_table(examination, None if form is Format.CSV else 10), form)
-    given = {"labels": labels, "test-set": test_set, "runs": runs}
-    options = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value)
+    options = said_again(labels=labels, test_set=test_set, runs=runs)
     where = shlex.quote(str(data))
     if examination.refused:
         raise DataRefused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -79,6 +80,19 @@ MovedDataOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def said_again(**given: object) -> str:
+    """The options of a next command: ` --runs elsewhere`; nothing for what was not given.
+
+    True is a flag; of a list each value has the option.
+    """
+    words = []
+    for name, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None and one is not False:
+                words += [f"--{name.replace('_', '-')}", *([] if one is True else [shlex.quote(str(one))])]
+    return "".join(f" {word}" for word in words)
 
 
 def tell(line: str) -> None:

@@ -14,7 +14,7 @@ from repro.catalogue.class_lookup import find_class, find_superclass
 from repro.catalogue.classes import load_classes
 from repro.catalogue.hierarchy import load_hierarchy
 from repro.commands.class_pairs import find_pair
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.explain import PairOption
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.show import Format, FormatWithJson, write_table
@@ -249,7 +249,7 @@ def _ratios(choice: RunChoice) -> dict[str, pd.DataFrame]:
 
 def _next(choice: RunChoice, study: ErrorStudy, pair: tuple[int, int], runs: Path | None) -> str:
     """Heat maps of the pair where a run can be repeated, else the study over the runs."""
-    where = f" --runs {shlex.quote(str(runs))}" if runs else ""
+    where = said_again(runs=runs)
     of_pair = study.errors[(study.errors["label"] == pair[0]) & (study.errors["predicted"] == pair[1])]
     for run in of_pair["run"].unique():
         if not choice.records[run].imported:

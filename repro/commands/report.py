@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.studied import Studied, name_runs, study_runs, study_tables
 from repro.commands.study import DepthOption
@@ -153,7 +153,7 @@ def _parts(studied: Studied, folder: Path) -> list[Part]:
 
 def _next(studied: Studied, runs: Path | None) -> str:
     """Heat maps or probes that the report does not have yet, else another run."""
-    where = f" --runs {shlex.quote(str(runs))}" if runs else ""
+    where = said_again(runs=runs)
     probed = {one.run for one in studied.probed}
     for run, record in studied.choice.records.items():
         if not record.imported and run not in probed:

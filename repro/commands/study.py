@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from repro.commands.ablation import ablation
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.show import FormatWithJson
 from repro.commands.size_in_context import size_in_context
@@ -76,7 +76,7 @@ def shape_size(
         typer.echo(_text(studied, form), nl=False)
     else:
         _write(out, _text(studied, form))
-    where = f" --runs {shlex.quote(str(runs))}" if runs else ""
+    where = said_again(runs=runs)
     tell(f"next: {_next(studied, where)}")
 
 

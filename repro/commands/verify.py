@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.evaluate import (
     BatchSizeOption,
     DataOption,
@@ -96,9 +95,14 @@ def verify(
     record, path = find_or_decide(question, plan, alpha)
     write_table(verification_table(record), form)
     tell(f"kept: {path}")
-    tell(
-        f"next: repro eval --models {','.join(question.models)} --data {shlex.quote(str(data or 'IMAGENET'))}"
+    options = said_again(
+        data=data or "IMAGENET",
+        labels=labels,
+        protocol=None if protocol == "authors" else protocol,
+        weights=weights or [],
+        runs=runs,
     )
+    tell(f"next: repro eval --models {','.join(question.models)}{options}")
 
 
 def _points(text: str) -> Decimal:

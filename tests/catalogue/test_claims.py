@@ -135,6 +135,9 @@ name = "mine"
 caption = "Table 1: mine"
 row = [{ model = "deit_s", label = "DeiT-S", image_size_px = 224, params_m = "22", macs_g = "4.6" }]
 """
+UNKNOWN = TABLE.replace(
+    "}]", '}, { model = "deit_b", label = "DeiT-B", image_size_px = 224, params_m = "86", macs_g = "?" }]'
+)
 CLAIM = """
 [[claim]]
 id = "mine-1"
@@ -184,6 +187,14 @@ MALFORMED = {
     "a missing quantity": (
         HEAD + TABLE + RATIO + 'reference = "deit_b"\nfewer_pct = "3"',
         "claim mine-1: 'mine' prints no macs_g of deit_b; add it to a [[table]]",
+    ),
+    "a difference of what is not printed": (
+        HEAD + UNKNOWN + RATIO.replace('"ratio"', '"difference"') + 'reference = "deit_b"\nstated = "3"',
+        "claim mine-1: the macs_g of deit_b is printed as '?'",
+    ),
+    "near to what is not printed": (
+        HEAD + UNKNOWN + RATIO.replace('"ratio"', '"near"') + 'reference = "deit_b"\nwithin_pct = "3"',
+        "claim mine-1: the macs_g of deit_b is printed as '?'",
     ),
     "an unknown model": (
         HEAD + TABLE + RATIO + 'reference = "deit_base_x"\nfewer_pct = "3"',

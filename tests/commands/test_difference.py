@@ -59,7 +59,7 @@ def test_a_candidate_that_no_protocol_names_is_tested_by_the_sweep_itself(
     assert "On 30 of 40 images of the run, evenly from all classes, seed 0." in result.stdout
     assert result.stderr.splitlines()[-1] == (
         "best candidate: mean/std ImageNet (would explain it); next: "
-        f"repro explain-difference {run.name} --only 'mean/std ImageNet' --limit 40"
+        f"repro explain-difference {run} --reference 100.0 --only 'mean/std ImageNet' --limit 40"
     )
     whole = invoke(run, "--reference", "100.0", "--limit", "40", "--only", "mean/std ImageNet")
     assert whole.stderr.splitlines()[-1] == (

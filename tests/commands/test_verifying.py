@@ -71,7 +71,9 @@ def known_differences(photos: Path, seed: int = 0) -> np.ndarray:
     return np.array([int(sample.label < N_FORGOTTEN) for sample in order])
 
 
-def test_what_is_known_is_decided_early(invoke: Invoke, tmp_path: Path, photos: Path) -> None:
+def test_what_is_known_is_decided_early(
+    invoke: Invoke, tmp_path: Path, photos: Path, weights: dict[str, Path]
+) -> None:
     result = invoke("verify", CLAIM)
     assert result.exit_code == 0, result.output
     found = decision_in(tmp_path / "runs")
@@ -87,7 +89,9 @@ def test_what_is_known_is_decided_early(invoke: Invoke, tmp_path: Path, photos: 
     assert "the ordering holds" in result.stdout
     assert "it is about these 700 images only" in result.stdout
     assert "256 of at most 700 images: difference " in result.stderr
-    assert "next: repro eval" in result.stderr
+    weighed = " ".join(f"--weights {name}={path}" for name, path in weights.items())
+    whole = f"--data {photos} {weighed} --runs {tmp_path / 'runs'}"
+    assert result.stderr.splitlines()[-1] == f"next: repro eval --models {NAME},{FORGETFUL} {whole}"
 
 
 def test_it_is_no_run(invoke: Invoke, tmp_path: Path) -> None:

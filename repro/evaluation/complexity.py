@@ -111,13 +111,19 @@ def _count_by_fvcore(network: torch.nn.Module, size_px: int) -> MacsCount:
 
 @contextmanager
 def analysed_by_fvcore(network: torch.nn.Module, size_px: int) -> Iterator[Any]:
-    """On the CPU, since fvcore cannot trace meta tensors; the weights stay uninitialised memory."""
+    """On the CPU, since fvcore cannot trace meta tensors; the weights stay uninitialised memory.
+
+    Not the buffers: some are indices, as Swin's of relative positions, and 0 is one of any table.
+    """
     from fvcore.nn import FlopCountAnalysis
 
+    network.to_empty(device="cpu")
+    for buffer in network.buffers():
+        buffer.zero_()
     with warnings.catch_warnings():
         # fvcore traces, which warns of every Python branch on a shape.
         warnings.simplefilter("ignore")
-        analysis = FlopCountAnalysis(network.to_empty(device="cpu"), torch.zeros(1, 3, size_px, size_px))
+        analysis = FlopCountAnalysis(network, torch.zeros(1, 3, size_px, size_px))
         analysis.set_op_handle("aten::scaled_dot_product_attention", _attention_macs)
         yield analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
 

@@ -47,12 +47,21 @@ def set_numerics(device: str, batch_size: int | None, threads: int | None) -> Nu
         keep_freed_memory()
     return Numerics(
         device=chosen,
-        device_name=torch.cuda.get_device_name() if chosen == "cuda" else platform.machine(),
+        device_name=_name_of(chosen),
         dtype="float32",
         tf32=False,
         threads=torch.get_num_threads(),
         batch_size=batch_size or BATCH_SIZES[chosen],
     )
+
+
+def _name_of(device: str) -> str:
+    """What computes: other vector instructions of a CPU are other kernels, and other last bits."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    if device == "cpu":
+        return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return platform.machine()
 
 
 def _place_on_machine() -> int:

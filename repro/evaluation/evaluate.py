@@ -16,6 +16,7 @@ from functools import partial
 from itertools import chain
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from repro.evaluation.canary import inspect_canary, put_canary_first
 from repro.evaluation.complexity import count_complexity
@@ -27,9 +28,10 @@ from repro.evaluation.manner import Manner
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.scoring import Watcher, forget_failures, gather
 from repro.evaluation.shards import Shard
+from repro.evaluation.standing import Standing
 from repro.evaluation.trial import choose_manners
 from repro.results.manifest import NOT_VERIFIED, changed_images, repeated_images
-from repro.results.predictions import SCHEMA
+from repro.results.predictions import OK, SCHEMA
 from repro.results.record import Complexity, DatasetRecord, LowPrecision, ModelRecord, RunRecord
 from repro.results.runs import name_run
 from repro.results.store import RunFolder
@@ -63,7 +65,9 @@ def evaluate(plan: Plan, watcher: Watcher, make_pass: MakePass = ImagePass) -> l
     Raises:
         UsageError: the device is not there, or a batch does not fit in its memory.
         WeightsRefused: the weights do not fit the network.
-        InvalidRun: the canary shows that labels, weights or preprocessing are wrong.
+        InvalidRun: the canary shows that labels, weights or preprocessing are wrong; or a finished run lacks
+            images that this time may not be left out.
+        DataRefused: what is kept is of other images.
         StorageError: the disk does not take the results; what was finished is kept.
         Busy: another process evaluates the same.
     """
@@ -77,19 +81,24 @@ class _Evaluation:
         plan, self.manners = choose_manners(plan)
         self.plan, self.request, self.dataset = plan, plan.request, plan.dataset
         self.watcher = watcher
+        self.standing = Standing(plan)
         self.images = make_pass(plan, put_canary_first)
 
     def run(self) -> list[RunRecord]:
         folders = [self._folder(candidate) for candidate in self.plan.candidates]
         with ExitStack() as locks:
-            runs = []
+            runs, whole = [], []
             for candidate, folder in zip(self.plan.candidates, folders, strict=True):
                 if not folder.is_whole():
                     locks.enter_context(self.images.holding(folder))
                 if folder.is_whole():  # asked again: another process may just have finished it
+                    whole.append(folder)
                     folder.tidy()
                 else:
                     runs.append(self._begin(candidate, folder))
+            for folder in whole:
+                if record := folder.record():
+                    self.standing.require(folder, record)
             self.images.score([run.scoring for run in runs], self.watcher)
             for run in runs:
                 self.images.finish_once(run.folder, partial(self._finish, run))
@@ -113,7 +122,9 @@ class _Evaluation:
             candidate=candidate,
             folder=folder,
             complexity=complexity,
-            scoring=Scoring(candidate, network, folder, inspect, exact_fast, manner.stored),
+            scoring=Scoring(
+                candidate, network, folder, inspect, self.standing.recognise, exact_fast, manner.stored
+            ),
             started=datetime.now(UTC),
             manner=manner,
         )
@@ -132,8 +143,9 @@ class _Evaluation:
         rows, low_precision = self._gather(run)
         expected = [sample.image_id for sample in self.dataset.samples]
         changed = changed_images(rows, self.plan.manifest)
+        scored = rows.filter(pc.equal(rows["status"], OK))  # two files of no bytes are alike, and no images
         # A published set may have images twice, as ImageNet-Sketch has; `repro doctor` notes it.
-        repeated = [] if self.dataset.published else repeated_images(rows)
+        repeated = [] if self.dataset.published else repeated_images(scored)
         spec, weights = run.candidate.spec, run.candidate.weights.record
         modes = Counter(mode for mode in rows["image_mode"].to_pylist() if mode)
         record = RunRecord(

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from repro.evaluation.plan import Candidate, Plan
+from repro.evaluation.standing import N_OF_A_RUN, Standing
 from repro.exceptions import DataRefused
 from repro.results.manifest import changed_images
 from repro.results.record import RunRecord
@@ -75,6 +76,7 @@ def find_stored(plan: Plan, candidate: Candidate, order: Sequence[Sample]) -> St
 
     Raises:
         StorageError: a run that could serve is damaged.
+        DataRefused: it is of other images by the same names.
     """
     for record in reversed(list_runs(plan.request.runs)):
         if not _could_serve(record, plan, candidate):
@@ -83,6 +85,7 @@ def find_stored(plan: Plan, candidate: Candidate, order: Sequence[Sample]) -> St
         expected = {sample.image_id: sample.label for sample in order}
         found = dict(zip(rows["image_id"].to_pylist(), rows["label"].to_pylist(), strict=True))
         if found == expected and not changed_images(rows, plan.manifest):
+            Standing(plan).recognise(rows, plan.request.runs / record.run_id, N_OF_A_RUN)
             place = {image_id: i for i, image_id in enumerate(found)}
             return StoredRows(record.run_id, rows.take([place[sample.image_id] for sample in order]))
     return None
@@ -94,5 +97,6 @@ def _could_serve(record: RunRecord, plan: Plan, candidate: Candidate) -> bool:
         record.model.weights.sha256 == candidate.weights.record.sha256,
         record.protocol == candidate.protocol,
         record.dataset.name == plan.dataset.name,
+        record.decided_in_fp32,  # as what is computed here is
     )
     return all(same) and record.status == "complete" and record.summary.n_scored == len(plan.dataset.samples)

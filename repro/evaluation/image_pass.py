@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -35,12 +36,13 @@ Arrange = Callable[[Sequence[Sample], int], Sequence[Sample]]
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """A network, the folder of its shards, and what sees each of them once it is finished."""
+    """A network, the folder of its shards, what sees each once it is finished, and the rows kept before."""
 
     candidate: Candidate
     network: torch.nn.Module
     folder: RunFolder
     inspect: Callable[[Shard, pa.Table], None]
+    recognise: Callable[[pa.Table, Path], None]
     exact_fast: ExactFast | None = None
     precision: str = "fp32"
     """Of all values, where they are of one."""
@@ -118,7 +120,7 @@ class ImagePass:
 
     def scorers(self, scorings: Sequence[Scoring]) -> list[Scorer[LoadedBatch]]:
         """What makes and keeps the rows of each network."""
-        return [Scorer(s.folder, partial(self._begin_batch, s), s.inspect) for s in scorings]
+        return [Scorer(s.folder, partial(self._begin_batch, s), s.inspect, s.recognise) for s in scorings]
 
     def holding(self, folder: RunFolder) -> AbstractContextManager[None]:
         """Holds a run while it is written.

@@ -20,6 +20,7 @@ from repro.evaluation.image_pass import ImagePass, Scoring
 from repro.evaluation.plan import Candidate, Plan
 from repro.evaluation.scoring import Watcher, forget_failures
 from repro.evaluation.shards import Shard
+from repro.evaluation.standing import Standing
 from repro.exceptions import InvalidRun
 from repro.results.manifest import changed_images
 from repro.results.record import Numerics
@@ -55,6 +56,7 @@ def score_until(
     Raises:
         UsageError: the device is not there, or a batch does not fit in its memory.
         WeightsRefused: the weights do not fit the network.
+        DataRefused: what is kept is of other images.
         InvalidRun: an image could not be scored, or the canary shows that something is wrong.
         StorageError: the disk does not take the results; what was finished is kept.
         Busy: another process evaluates the same.
@@ -69,13 +71,15 @@ class _RandomPass:
         self.listing = digest(["in random order", seed, plan.listing])
 
     def run(self, candidates: Sequence[Candidate], watcher: Watcher) -> Machine:
+        standing = Standing(self.plan)
         with ExitStack() as locks, suppress(_Enough):
             scorings = []
             for candidate in candidates:
                 folder = self._folder(candidate)
                 locks.enter_context(folder.locked())
                 inspect = partial(self._inspect, candidate, folder)
-                scorings.append(Scoring(candidate, self.images.build(candidate), folder, inspect))
+                network = self.images.build(candidate)
+                scorings.append(Scoring(candidate, network, folder, inspect, standing.recognise))
             self.images.score(scorings, watcher)
         return Machine(self.images.numerics, self.images.environment)
 

@@ -235,7 +235,9 @@ class ShardScorer:
         images = ImagePass(self.plan, put_canary_first)
         _require_same(self.wanted, asdict(images.numerics) | images.environment)
         self.scorings = [
-            Scoring(candidate, images.build(candidate), RunFolder(Path(), ""), _inspect_later)
+            Scoring(
+                candidate, images.build(candidate), RunFolder(Path(), ""), _inspect_later, _nothing_is_kept
+            )
             for candidate in map(_with_weights_here, self.plan.candidates)
         ]
         return images
@@ -259,6 +261,10 @@ def told_error(kind: str, message: str, hint: str) -> ReproError:
     """The error of an actor, again."""
     error: ReproError = getattr(exceptions, kind)(message, hint=hint)
     return error
+
+
+def _nothing_is_kept(_rows: pa.Table, _where: Path) -> None:
+    """The driver knows what is."""
 
 
 def _inspect_later(_shard: Shard, _rows: pa.Table) -> None:

@@ -57,7 +57,7 @@ class Unwatched:
     def damaged(self, path: Path, reason: StorageError) -> None: ...
 
 
-def _accept(_shard: Shard, _rows: pa.Table) -> None:
+def _accept(*_seen: object) -> None:
     """Goes on whatever the rows say."""
 
 
@@ -65,12 +65,14 @@ def _accept(_shard: Shard, _rows: pa.Table) -> None:
 class Scorer(Generic[LoadedT]):
     """A run being written: its folder, and what begins to score a batch and returns what waits for its rows.
 
-    `inspect` sees every finished shard, those kept from before too, and may end the pass by raising.
+    `inspect` sees every finished shard, those kept from before too, and may end the pass by raising;
+    `recognise` sees the rows that were kept from before, and refuses those of other images.
     """
 
     folder: RunFolder
     begin: Callable[[LoadedT], Callable[[], pa.RecordBatch]]
     inspect: Callable[[Shard, pa.Table], None] = _accept
+    recognise: Callable[[pa.Table, Path], None] = _accept
     pending: set[int] = field(default_factory=set)
 
 
@@ -158,5 +160,6 @@ def is_kept(scorer: Scorer[Any], shard: Shard, watcher: Watcher) -> bool:
     """Whether the shard need not be scored; what is there is verified, and inspected."""
     rows = scorer.folder.read_shard(shard.index, shard.image_ids, watcher.damaged)
     if rows is not None:
+        scorer.recognise(rows, scorer.folder.path)
         scorer.inspect(shard, rows)
     return rows is not None

@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,7 +45,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+        temporary = path.with_name(f".{path.stem[:200]}.{uuid.uuid4().hex}.tmp")
         try:
             with temporary.open("wb") as file:
                 yield file
@@ -58,14 +59,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         _flush_names(path.parent)
 
 
-def sweep_temporaries(folder: Path) -> None:
+def sweep_temporaries(folder: Path, stem: str = "") -> None:
     """Removes what killed processes left half-written in `folder`, where no other process writes now.
+
+    `stem` is that of the one file that is nobody else's, where others of the folder are.
 
     Raises:
         StorageError: they cannot be removed.
     """
     with storage_errors(folder):
-        for path in folder.glob(_TEMPORARY):
+        for path in folder.glob(f".{escape(stem[:200])}.*.tmp" if stem else _TEMPORARY):
             path.unlink(missing_ok=True)
 
 

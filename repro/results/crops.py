@@ -102,7 +102,10 @@ class CropFolder:
                 index = read_checked(path, "crops", sha256=path.stem).cast(INDEX)
             except (StorageError, ValueError) as error:
                 with storage_errors(path):
-                    path.replace(path.with_suffix(".corrupt"))
+                    try:
+                        path.replace(path.with_suffix(".corrupt"))
+                    except FileNotFoundError:
+                        continue  # another process of the launch set it aside
                 report(f"{error}; {path.name} is set aside as .corrupt")
                 continue
             n = index.num_rows

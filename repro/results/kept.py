@@ -50,7 +50,7 @@ class KeptRows:
         folder = self.path.parent
         lock = take_lock(folder / f".{self.path.stem}.lock", self._busy)
         try:
-            sweep_temporaries(folder)
+            sweep_temporaries(folder, self.path.stem)
             yield
         finally:
             lock.release()

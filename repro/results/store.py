@@ -214,6 +214,10 @@ class RunFolder:
         if record.status == "complete":
             self._clear_shards()
 
+    def rewrite(self, record: RunRecord) -> None:
+        """Replaces the record of a finished run, whose rows stay."""
+        write_atomically(self.record_path, record.to_json().encode())
+
     def _clear_shards(self) -> None:
         """Best effort: a finished run does not need them, and the next evaluation tries again."""
         with suppress(OSError):  # rmtree lets a failing close through

@@ -28,14 +28,14 @@ def survey(folder: Path) -> Survey:
     for path in sorted({*folder.glob("*/run.json"), *folder.glob("*/shards")}):
         name = path.parent.name
         if path.name == "shards":
-            left_out[name] = UNFINISHED
+            if not (path.parent / "run.json").exists():  # an invalid run keeps some, to be mended
+                left_out[name] = UNFINISHED
             continue
         try:
             record = _verified(path.parent)
         except StorageError as reason:
             left_out[name] = str(reason)
             continue
-        left_out.pop(name, None)
         if record.summary.invalid:
             left_out[name] = f"INVALID: {record.summary.invalid}"
         elif record.run_id != name:

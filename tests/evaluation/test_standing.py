@@ -1,0 +1,90 @@
+"""Rows that are kept are not passed off as those of other images, nor of another request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from repro.commands import app
+from repro.evaluation.plan import Request
+from repro.exceptions import DataRefused, InvalidRun
+from repro.results.manifest import NOT_VERIFIED
+from repro.results.runs import read_record
+from tests.evaluation.test_evaluate import Watcher, request_, run
+from tests.oracle import paint_folders
+
+__all__ = ["request_"]
+
+
+def encode_anew(folder: Path, n: int | None = None) -> None:
+    """The same names, other bytes, as of a set that was resized beforehand."""
+    for path in sorted(folder.rglob("*.JPEG"))[:n]:
+        with Image.open(path) as image:
+            image.convert("RGB").save(path, "JPEG", quality=40)
+
+
+def test_a_whole_run_is_not_that_of_another_folder_with_the_same_names(request_: Request) -> None:
+    assert request_.data is not None
+    run(request_)
+    encode_anew(request_.data)
+    with pytest.raises(DataRefused, match=r"is not what was scored before: image .* has other bytes"):
+        run(request_)
+
+
+def test_a_stopped_run_does_not_go_on_with_other_images(tmp_path: Path, request_: Request) -> None:
+    data = paint_folders(tmp_path / "many", range(0, 1000, 2))
+    request = replace(request_, batch_size=256, data=data)
+    with pytest.raises(KeyboardInterrupt):
+        run(request, Watcher(stop_after=1))
+    encode_anew(data)
+    with pytest.raises(DataRefused, match="has other bytes"):
+        run(request)
+
+
+def test_a_manifest_made_later_vouches_for_a_whole_run(request_: Request) -> None:
+    first = run(request_)
+    assert first.dataset.verified == NOT_VERIFIED
+    examined = CliRunner().invoke(app, ["doctor", str(request_.data), "--runs", str(request_.runs)])
+    assert examined.exit_code == 0, examined.output
+    again = Watcher()
+    vouched = run(request_, again)
+    assert again.n_scored == 0
+    assert vouched.dataset.verified.endswith(".parquet")
+    assert read_record(request_.runs / first.run_id / "run.json") == vouched
+
+
+def test_a_manifest_of_other_images_does_not(request_: Request) -> None:
+    """The few that are read may be the ones that did not change."""
+    assert request_.data is not None
+    run(request_)
+    victim = sorted(request_.data.rglob("*.JPEG"))[0]
+    whole = victim.read_bytes()
+    encode_anew(request_.data, 1)
+    examined = CliRunner().invoke(app, ["doctor", str(request_.data), "--runs", str(request_.runs)])
+    assert examined.exit_code == 0, examined.output
+    victim.write_bytes(whole)
+    with pytest.raises(DataRefused, match="scored 1 images that are not those of the manifest"):
+        run(request_)
+
+
+def test_what_was_accepted_once_is_not_accepted_for_ever(request_: Request) -> None:
+    assert request_.data is not None
+    victim = sorted(request_.data.rglob("*.JPEG"))[7]
+    victim.write_bytes(victim.read_bytes()[:-50])
+    accepted = replace(request_, allow_unreadable=True)
+    first = run(accepted)
+    assert run(accepted) == first
+    with pytest.raises(InvalidRun, match="was made with --allow-unreadable, and lacks 1 of 40 images"):
+        run(request_)
+
+
+def test_two_files_of_no_bytes_are_not_the_same_image_twice(request_: Request) -> None:
+    assert request_.data is not None
+    for victim in sorted(request_.data.rglob("*.JPEG"))[:2]:
+        victim.write_bytes(b"")
+    record = run(replace(request_, allow_unreadable=True))
+    assert (record.status, record.summary.n_scored) == ("complete", 38)

@@ -12,6 +12,9 @@ N_STAGES = 4
 HEAD_DIM = 32
 """Channels of a head of attention."""
 
+STEM_PATCH_PX = 7
+"""A side of what a token of the first stage is made from."""
+
 TOKEN_MIXERS = ("pooling", "identity", "random-matrix", "depthwise-conv", "attention", "spatial-fc")
 NORMS = ("modified-layer", "layer", "batch", "none", "modified-layer-no-bias", "layer-no-bias")
 ACTIVATIONS = ("gelu", "relu", "silu", "star-relu")
@@ -65,6 +68,11 @@ class Architecture:
         for name in ("stem_stride", "size_px", "n_classes", "mlp_ratio"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} {getattr(self, name)}; needs 1 or more")
+        if self.stem_stride > STEM_PATCH_PX + 1:
+            raise UsageError(
+                f"stem_stride {self.stem_stride} leaves pixels out between patches of {STEM_PATCH_PX} px; "
+                f"needs {STEM_PATCH_PX + 1} or less"
+            )
         if not 0 <= self.drop_path < 1:
             raise UsageError(f"drop_path {self.drop_path:g} is no share of blocks; needs 0 to below 1")
         if self.pool_size < 1 or self.pool_size % 2 == 0:
@@ -96,6 +104,11 @@ class Architecture:
     def depths(self) -> tuple[int, ...]:
         """The blocks of each stage."""
         return tuple(self.depth // part for part in (6, 6, 2, 6))
+
+    @property
+    def reach_px(self) -> int:
+        """A side of what a token of the last stage sees through the patch embeddings alone: 63 by default."""
+        return STEM_PATCH_PX + 2 * self.stem_stride * ((1 << N_STAGES - 1) - 1)
 
     @property
     def sides(self) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ from timm.layers.weight_init import trunc_normal_
 from torch import Tensor, nn
 from torch.nn import functional
 
-from repro.architecture import HEAD_DIM, N_STAGES, Architecture
+from repro.architecture import HEAD_DIM, N_STAGES, STEM_PATCH_PX, Architecture
 
 
 class Pooling(nn.Module):
@@ -162,7 +162,7 @@ class SubBlock(nn.Module):
         self.residual_scale = nn.Parameter(torch.ones(dim)) if scaled else None
         self.norm = BUILD_NORM[architecture.norm](dim)
         self.inner = inner
-        scale = torch.full((dim,), architecture.layer_scale)
+        scale = torch.full((dim,), float(architecture.layer_scale))  # TOML's 1 is an integer
         self.scale = nn.Parameter(scale) if architecture.layer_scale else None
         self.drop_path = DropPath(drop_path)
 
@@ -198,7 +198,7 @@ class PatchEmbedding(nn.Conv2d):
 
     def __init__(self, architecture: Architecture, stage: int) -> None:
         from_dim, to_dim = (3, *architecture.dims)[stage : stage + 2]
-        patch, stride = (3, 2) if stage else (7, architecture.stem_stride)
+        patch, stride = (3, 2) if stage else (STEM_PATCH_PX, architecture.stem_stride)
         super().__init__(from_dim, to_dim, patch, stride, padding=(patch - stride + 1) // 2)
         build_norm = BUILD_NORM[architecture.embedding_norm]
         self.before = build_norm(from_dim) if stage else nn.Identity()  # an image is not normalised
@@ -228,6 +228,10 @@ class MetaFormer(nn.Module):
         self.mean = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(last_dim, architecture.n_classes)
         self.apply(_initialise)
+
+    def get_classifier(self) -> nn.Linear:
+        """As timm's networks: at low precision the last layer stays in fp32."""
+        return self.head
 
     def forward(self, x: Tensor) -> Tensor:
         for embed, stage in zip(self.embeddings, self.stages, strict=True):

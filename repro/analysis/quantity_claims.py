@@ -74,12 +74,21 @@ def _worst(findings: Sequence[Finding]) -> Finding:
 
 
 def judge_near(claim: NearClaim, measured: Measured) -> Finding:
-    """By the printed numbers and by the counts, whichever is further off."""
+    """By the printed numbers and by what was counted or measured, whichever is further off.
+
+    Accuracies count only where both were measured as they are printed.
+    """
     _, name, unit = QUANTITY_WORDS[claim.quantity]
     rows = (claim.subject, claim.reference)
-    figures = [figure_of(measured.compare(row, claim.macs_counter), claim.quantity) for row in rows]
-    counted = [_three_decimals(figure.measured) for figure in figures]
-    pairs = {"printed": [figure.printed for figure in figures], "counted": counted}
+    compared = [measured.compare(row, claim.macs_counter) for row in rows]
+    figures = [figure_of(row, claim.quantity) for row in compared]
+    pairs = {"printed": [figure.printed for figure in figures]}
+    worst = None
+    if claim.quantity == "top1_pct":
+        findings = [accuracy_finding(row) for row in compared]
+        worst = _worst(findings) if any(f.verdict is not ClaimVerdict.HOLDS for f in findings) else None
+    if worst is None:
+        pairs["counted"] = [_three_decimals(figure.measured) for figure in figures]
     steps, furthest = [], Decimal(0)
     for how, (ours, theirs) in pairs.items():
         if ours is not None and theirs:
@@ -88,7 +97,11 @@ def judge_near(claim: NearClaim, measured: Measured) -> Finding:
             steps.append(f"{how}: {ours:f} against {theirs:f} {unit}, {_signed(off)} %")
     verdict = ClaimVerdict.HOLDS if abs(furthest) <= claim.within_pct else ClaimVerdict.DIFFERS
     reason = f"{'; '.join(steps)} ({name} within {claim.within_pct:f} % are taken for about the same)"
-    return Finding(verdict, reason, f"±{claim.within_pct:f} %", f"{_signed(furthest)} %", steps=tuple(steps))
+    stated, off_by = f"±{claim.within_pct:f} %", f"{_signed(furthest)} %"
+    if worst is not None and verdict is ClaimVerdict.HOLDS:
+        reason = f"{reason}; {worst.reason}"
+        return Finding(worst.verdict, reason, stated, steps=(*steps, *worst.steps), models=worst.models)
+    return Finding(verdict, reason, stated, off_by, steps=tuple(steps))
 
 
 def _signed(percent: Decimal) -> str:

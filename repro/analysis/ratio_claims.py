@@ -72,6 +72,9 @@ def _work_out(claim: RatioClaim, measured: Measured) -> _Working:
     )
 
 
+_NOT_THE_PRINTED = (Verdict.DIFFERS, Verdict.NOT_COMPARABLE, Verdict.INVALID)
+
+
 def _own(claim: RatioClaim) -> tuple[Reading, ...]:
     rows = (claim.subject, claim.reference)
     numbers = [row.claims[claim.quantity].printed for row in rows if claim.quantity in row.claims]
@@ -79,9 +82,9 @@ def _own(claim: RatioClaim) -> tuple[Reading, ...]:
 
 
 def _counted(claim: RatioClaim, compared: Sequence[ComparedRow]) -> tuple[Reading, ...]:
-    """Against the stated base; nothing where a network is missing or not the printed one."""
+    """Against the stated base; nothing where a network is missing, or was not measured as the printed one."""
     figures = [figure_of(c, claim.quantity) for c in compared]
-    counts = [round(f.measured, 3) for f in figures if f.measured and f.verdict is not Verdict.DIFFERS]
+    counts = [round(f.measured, 3) for f in figures if f.measured and f.verdict not in _NOT_THE_PRINTED]
     return readings(counts[0], counts[1], claim.more, "as counted")[:1] if len(counts) == 2 else ()
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
-from statistics import mean
+from statistics import mean, stdev
 
 BySeed = Mapping[int, float]
 
@@ -24,17 +24,26 @@ class Scatter:
     """By kind the standard deviation of one training, seeds' common share taken off, and what it rests on.
 
     `freedom` are the degrees of freedom of each: its own and those borrowed from the others, which cannot be
-    more than all of them have.
+    more than all of them have. `shared` is the standard deviation of what `n_seeds` seeds do to all kinds
+    alike: differences between kinds are free of it, a kind's own mean is not.
     """
 
     deviations: Mapping[str, float]
     freedom: float
+    shared: float
+    n_seeds: int
 
     def of_mean(self, kind: str, centre: float, n_seeds: int) -> tuple[float, float] | None:
-        """The 95 % interval of a kind's mean; None for a kind of fewer than three seeds."""
+        """The 95 % interval of a kind's mean; None for a kind of fewer than three seeds.
+
+        Its own and the shared variance rest on different degrees of freedom: Welch and Satterthwaite's.
+        """
         if kind not in self.deviations:
             return None
-        return self._around(centre, self.deviations[kind] / sqrt(n_seeds), 1)
+        own, shared = self.deviations[kind] ** 2, self.shared**2
+        weighed = own**2 / self.freedom + shared**2 / (self.n_seeds - 1)
+        freedom = (own + shared) ** 2 / weighed if weighed else self.freedom
+        return _around(centre, sqrt((own + shared) / n_seeds), freedom, 1)
 
     def of_difference(
         self, first: str, second: str, centre: float, n_seeds: int, n_intervals: int = 1
@@ -43,13 +52,14 @@ class Scatter:
         if not {first, second} <= self.deviations.keys():
             return None
         variance = self.deviations[first] ** 2 + self.deviations[second] ** 2
-        return self._around(centre, sqrt(variance / n_seeds), n_intervals)
+        return _around(centre, sqrt(variance / n_seeds), self.freedom, n_intervals)
 
-    def _around(self, centre: float, error: float, n_intervals: int) -> tuple[float, float]:
-        from scipy.special import stdtrit
 
-        quantile = float(stdtrit(self.freedom, 1 - 0.025 / n_intervals))
-        return centre - quantile * error, centre + quantile * error
+def _around(centre: float, error: float, freedom: float, n_intervals: int) -> tuple[float, float]:
+    from scipy.special import stdtrit
+
+    quantile = float(stdtrit(freedom, 1 - 0.025 / n_intervals))
+    return centre - quantile * error, centre + quantile * error
 
 
 def estimate_scatter(found: Mapping[str, BySeed]) -> Scatter | None:
@@ -79,7 +89,9 @@ def estimate_scatter(found: Mapping[str, BySeed]) -> Scatter | None:
     ]
     # The seeds' common share was estimated too, which takes the freedom of one kind away.
     freedom = min(total, (n_kinds - 1) * own_freedom)
-    return Scatter(dict(zip(whole, map(sqrt, moderated), strict=True)), freedom)
+    # With what the kinds' own scatter leaves in these means, so that it is rather too large than too small.
+    together = stdev(shared.values())
+    return Scatter(dict(zip(whole, map(sqrt, moderated), strict=True)), freedom, together, len(seeds))
 
 
 def _prior(variances: Sequence[float], freedom: int) -> tuple[float, float]:

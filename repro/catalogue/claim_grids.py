@@ -67,6 +67,10 @@ def read_grids(head: Entry, source: str) -> Iterator[Grid]:
         )
 
 
+COUNTED_QUANTITIES = ("params_m", "macs_g")
+"""What is counted of a network without its weights."""
+
+
 def read_need(entry: Entry) -> Need:
     return NEEDS[entry.choice("needs", NEEDS)]
 
@@ -100,7 +104,7 @@ def _row(grid: Grid, label: str) -> PrintedRow:
     claims = {
         column: Claim(spec.name, column, grid.entry.as_number(f"{label}, {column}", stated), grid.where)
         for column, stated in grid.rows[label].items()
-        if column in QUANTITY_WORDS
+        if column in QUANTITY_WORDS and stated
     }
     return PrintedRow(spec.name, label, spec.protocols["authors"].size_px, claims, superseded={})
 
@@ -138,4 +142,7 @@ def _counted(entry: Entry) -> Mapping[str, Mapping[str, int]]:
     for row, counts in found.items():
         if not (isinstance(counts, Mapping) and all(isinstance(n, int) for n in counts.values())):
             raise entry.refused(f"'counted' of {row!r} needs whole numbers by quantity")
+        if foreign := sorted(set(counts) - set(COUNTED_QUANTITIES)):
+            counted = " and ".join(COUNTED_QUANTITIES)
+            raise entry.refused(f"{foreign[0]!r} of {row!r} is not counted; {counted} are")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,9 @@ from repro.commands.train import (
     ShareThreadsOption,
     TrainingDataOption,
     TrainingWorkersOption,
+    more_seeds,
+    report_written,
+    require_folder,
 )
 from repro.results.runs import runs_folder
 
@@ -31,6 +35,13 @@ SETTLED = {
     "schedule.images_per_epoch": "--images",
 }
 """What this study settles of a recipe, and who says it."""
+
+
+SMALL_SCALE = 1e-3
+"""Layer scales from which on down a block hardly counts at first."""
+
+FEW_EPOCHS = 30
+"""A tenth of the paper's."""
 
 
 def ablation(
@@ -65,13 +76,15 @@ def ablation(
     from repro.datasets.training_images import open_training_images
     from repro.training.recipe import find_recipe, with_budget
 
-    chosen = [row.strip() for row in rows.split(",") if row.strip()] or list(TABLE5)
+    named = dict.fromkeys(row.strip() for row in rows.split(",") if row.strip())
+    chosen = list(named or TABLE5)
     baseline = find_recipe(recipe, settings or [], settled=SETTLED)
     require_baseline(baseline.network)
     for row in chosen:
         table5_row(row, baseline.network)
     budgeted = with_budget(baseline, epochs, images_per_epoch=images)
     train_images, held_out = open_training_images(data)
+    require_folder(out)
     from repro.commands.training_progress import TrainingProgress
     from repro.evaluation.environment import count_cores, set_numerics
     from repro.training.ablation import Ablation, run_ablation
@@ -102,6 +115,7 @@ def ablation(
 
 def _show(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
     from repro.analysis.ablation import study_ablation
+    from repro.analysis.seeds import FEWEST_SEEDS
     from repro.catalogue.table5 import printed_top1
     from repro.reporting.ablation import claims_table, rows_table
     from repro.reporting.table import print_table
@@ -110,7 +124,9 @@ def _show(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
     print_table(rows_table(study, printed_top1()))
     print_table(claims_table(study))
     typer.echo(out / "ablation.md")
-    tell(f"next: the same command with --seeds {planned.seeds + 1}, for narrower intervals")
+    few_rows = study.scatter is None and planned.seeds >= FEWEST_SEEDS
+    more = "more --rows: it takes three that learn" if few_rows else more_seeds(planned.seeds)
+    tell(f"next: the same command with {more}")
 
 
 def _write(planned: Ablation, share: Share, outcomes: list[Outcome], out: Path) -> None:
@@ -122,13 +138,14 @@ def _write(planned: Ablation, share: Share, outcomes: list[Outcome], out: Path) 
     from repro.results.atomic import write_atomically
 
     study, printed = study_ablation(outcomes, 1 / len(planned.images.classes)), printed_top1()
-    write_atomically(out / "ablation.csv", outcomes_csv(outcomes))
     parts = [_head(planned, share, outcomes, study.scatter), to_markdown(claims_table(study))]
-    if study.differences:
-        write_atomically(out / "ablation.png", draw_ablation(study, printed))
-        parts.append("![Top-1 of each row less the baseline's, printed and here](ablation.png)\n")
-    parts.append(to_markdown(rows_table(study, printed)))
-    write_atomically(out / "ablation.md", "\n".join(parts).encode())
+    with report_written():
+        write_atomically(out / "ablation.csv", outcomes_csv(outcomes))
+        if study.differences:
+            write_atomically(out / "ablation.png", draw_ablation(study, printed))
+            parts.append("![Top-1 of each row less the baseline's, printed and here](ablation.png)\n")
+        parts.append(to_markdown(rows_table(study, printed)))
+        write_atomically(out / "ablation.md", "\n".join(parts).encode())
 
 
 def _head(planned: Ablation, share: Share, outcomes: list[Outcome], scatter: Scatter | None) -> str:
@@ -147,7 +164,10 @@ def _head(planned: Ablation, share: Share, outcomes: list[Outcome], scatter: Sca
             "row, the seeds' common share taken off, moderated after Smyth 2004)"
         )
     else:
-        told = "fewer than three seeds do not say how far rows scatter: no interval, and nothing is decided"
+        told = (
+            "fewer than three seeds, or fewer than three rows that learn, do not say how far rows scatter: "
+            "no interval, and nothing is decided"
+        )
     return (
         "# The ablation study, small\n\n"
         f"{WRITTEN_BY} The raw counts are in ablation.csv.\n\n"
@@ -163,10 +183,22 @@ def _head(planned: Ablation, share: Share, outcomes: list[Outcome], scatter: Sca
         f"{planned.seeds} seeds) done, {hours:.1f} hours of training on {planned.device}, "
         f"{share.at_once} at a time, python {versions['python']}, torch {versions['torch']}, "
         f"timm {versions['timm']}\n"
-        f"- {told}\n"
-        f"- hybrids with attention have layer norm, by Table 6; its other learning rate and batch are not "
-        "followed\n"
-        "- the row without residual keeps the layer scale, as Table 5 counts its parameters: what passes "
-        "a block is scaled by it from the start, so that this row cannot but collapse\n"
-        "- so few updates let layer scales grow little, and token mixers matter less than after 300 epochs\n"
+        f"- {told}\n" + "".join(f"- {remark}\n" for remark in _remarks(planned))
     )
+
+
+def _remarks(planned: Ablation) -> Iterator[str]:
+    """What the rows that are there have to be read with."""
+    layer_scale = planned.recipe.network.layer_scale
+    if any("attention" in row for row in planned.rows):
+        yield (
+            "hybrids with attention have layer norm, by Table 6; its other learning rate and batch are not "
+            "followed"
+        )
+    if "no residual" in planned.rows and 0 < layer_scale <= SMALL_SCALE:
+        yield (
+            "the row without residual keeps the layer scale, as Table 5 counts its parameters: what passes "
+            "a block is scaled by it from the start, so that this row cannot but collapse"
+        )
+    if 0 < layer_scale <= SMALL_SCALE and planned.recipe.schedule.epochs <= FEW_EPOCHS:
+        yield "so few updates let layer scales grow little: token mixers matter less than after 300 epochs"

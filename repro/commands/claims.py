@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.show import Format, FormatWithJson, finished_runs, write_table
 from repro.results.runs import runs_folder
 
@@ -51,5 +51,6 @@ def claims(
         typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
     else:
         write_table(claim_table(entry) if entry else ledger_table(ledger), Format(form))
-    other = "repro claims" if entry else f"repro claims --explain {ledger.entries[0].claim.id}"
+    explained = None if entry else ledger.entries[0].claim.id
+    other = f"repro claims{said_again(explain=explained, file=file, runs=folder)}"
     tell(f"next: {(not entry and ledger.command) or other}")

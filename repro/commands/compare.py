@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.show import Format, FormatWithJson, write_table
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import find_run, read_record, runs_folder
@@ -32,7 +33,7 @@ def compare(
     Accuracy by ImageNet's and by ReaL's labels, calibration; and for every two runs the difference with its
     interval, McNemar's exact test, corrected for the number of comparisons.
 
-    Example: repro compare poolformer_s24 deit_small
+    Example: repro compare poolformer_s24 deit_s
     """
     import json
 
@@ -68,4 +69,6 @@ def compare(
             if place:
                 typer.echo()
             write_table(table, Format(form))
-    tell(f"next: repro errors {' '.join(records)}")
+    same_images = len({tuple(of_run["image_id"].to_pylist()) for of_run in rows.values()}) == 1
+    again = [shlex.quote(name) for name in (names if same_images else names[:1])]
+    tell(f"next: repro errors {' '.join(dict.fromkeys(again))}{said_again(runs=folder)}")

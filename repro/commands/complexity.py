@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.catalogue.models import find_model, load_models
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.show import Format, FormatOption, count_complexities, write_table
 from repro.exceptions import UsageError
 from repro.results.runs import runs_folder
@@ -49,7 +49,7 @@ def complexity(
         raise UsageError(f"{chosen} are two tables; ask for one at a time")
     specs = [find_model(name) for name in names] if names else [s for s in load_models() if s.timm_name]
     write_table(_table(specs, runs_folder(runs), asked), form)
-    tell("next: repro compare-table")
+    tell(f"next: repro compare-table{said_again(runs=runs)}")
 
 
 def _table(specs: Sequence[ModelSpec], folder: Path, asked: dict[str, bool]) -> Table:

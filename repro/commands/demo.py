@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.results.runs import runs_folder
 
 MODELS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 NEXT = """
 Next, the errors themselves, with what the models looked at, in a browser:
-  repro app
+  repro app{runs}
 
 Then, on the real ImageNet validation set (yours to bring):
   repro fetch poolformer_s24 deit_s resmlp_s24 resnet34     weights, once
@@ -45,4 +45,4 @@ def demo(runs: RunsOption = None) -> None:
     tell("\nThe rows behind every number:")
     for record in records:
         tell(f"  {folder / record.run_id / 'predictions.parquet'}")
-    tell(NEXT)
+    tell(NEXT.format(runs=said_again(runs=runs)))

@@ -139,7 +139,7 @@ def _next(plan: SweepPlan, explained: ExplainedDifference, again: str, runs: Pat
         local = plan.record.model.weights.origin == "file"
         weights = "the weights (local, not pinned), " if local else ""
         where = shlex.quote(str(plan.request.data or plan.record.dataset.root))
-        doctor = f"repro doctor {where}{_of_the_images(plan)}"
+        doctor = f"repro doctor {where}{_of_the_images(plan)}{said_again(runs=runs)}"
         return f"nothing tried explains it; what is left: {weights}the labels and the images; next: {doctor}"
     name = best.effect.name
     if command := _eval_command(plan, name, runs):

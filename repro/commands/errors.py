@@ -254,5 +254,5 @@ def _next(choice: RunChoice, study: ErrorStudy, pair: tuple[int, int], runs: Pat
     for run in of_pair["run"].unique():
         if not choice.records[run].imported:
             names = ",".join(load_classes()[index].name for index in pair)
-            return f"repro explain {shlex.quote(run)} --pair {shlex.quote(names)}{where}"
+            return f"repro explain {choice.typed(run)} --pair {shlex.quote(names)}{where}"
     return f"repro study shape-size{where}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.catalogue.test_sets import find_test_set
-from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, path_or_address, tell
+from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, path_or_address, said_again, tell
 from repro.commands.engines import ALONE, Engine, EngineOption, JoinOption, RayAddressOption, choose_engine
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import refuse_address, runs_folder
@@ -195,8 +195,13 @@ def eval_(
         return
     show_outcome(records)
     tell_waiting([record for record in records if record.started >= began], request.crops is not None)
-    table = " --table test-sets" if any(record.dataset.test_set for record in records) else ""
-    tell(f"next: repro compare-table{table}{_runs_again(runs)}")
+    of_test_set = any(record.dataset.test_set for record in records)
+    options = said_again(
+        table="test-sets" if of_test_set else None,
+        protocol=None if of_test_set or protocol == "authors" else protocol,
+        runs=runs,
+    )
+    tell(f"next: repro compare-table{options}")
 
 
 def run_evaluation(request: Request, engine: Engine = ALONE) -> list[RunRecord]:
@@ -289,7 +294,3 @@ def local_weights(options: list[str], models: str = "") -> Mapping[str, Path]:
                 hint="--weights deit_s=model.safetensors",
             )
     return {name: Path(path) for name, _, path in pairs}
-
-
-def _runs_again(runs: Path | None) -> str:
-    return f" --runs {runs}" if runs else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.exceptions import UsageError
 from repro.results.runs import find_run, read_record, runs_folder
 
@@ -61,7 +62,7 @@ def import_predictions(
     print_table(runs_table([record]))
     summary = record.summary
     tell(f"{summary.top1_correct:,} of {summary.n_scored:,} right; labels from {record.dataset.labels}")
-    tell(f"next: repro compare {record.run_id} OTHER_RUN")
+    tell(f"next: repro compare {record.run_id} OTHER_RUN{said_again(runs=runs)}")
 
 
 def _whose(name: str, token_mixer: str | None) -> ModelSpec:
@@ -105,15 +106,19 @@ def export_predictions(
 
     Example: repro export-predictions efficientnet_lite0 --out lite0.csv
     """
+    from repro.datasets.dataset import IMAGENET_VAL
     from repro.exchange.exporting import to_csv
     from repro.results.atomic import write_atomically
     from repro.results.store import read_rows
 
     folder = find_run(runs_folder(runs), run)
-    text = to_csv(read_rows(folder, read_record(folder / "run.json")))
+    record = read_record(folder / "run.json")
+    text = to_csv(read_rows(folder, record))
     if out is None:
         typer.echo(text, nl=False)
         return
     write_atomically(out, text.encode())
     tell(f"{text.count(chr(10)) - 1:,} predictions written to {out}")
-    tell(f"next: repro import-predictions {out} --model NAME")
+    labels = None if record.dataset.name == IMAGENET_VAL and not record.dataset.partial else "LABELS.csv"
+    options = said_again(model="NAME", labels=labels, runs=runs)
+    tell(f"next: repro import-predictions {shlex.quote(str(out))}{options}")

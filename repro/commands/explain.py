@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from repro.commands.class_pairs import find_pair
-from repro.commands.door import INTERRUPTED, MovedDataOption, RunsOption, tell
+from repro.commands.door import INTERRUPTED, MovedDataOption, RunsOption, said_again, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument, choose_repeatable
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import UsageError
@@ -102,11 +102,14 @@ def explain(
             find_run(folder, text), data=data, labels=labels, device=device, batch_size=batch_size
         )
         chosen = _chosen(opened, pair, images)[:most]
+        if not chosen:
+            continue
         rows = _explained(opened, chosen, method, layer)
         shown.append(_mapped(opened, chosen, rows, out))
         pointed += _pointing(opened, rows, found_boxes) if found_boxes else []
+    _refuse_none(shown, pair)
     write_table(heat_maps_table(shown, method, pointed), form)
-    again = _again(names, runs)
+    again = _again(names, pair=pair, images=images, boxes=boxes, data=data, labels=labels, runs=runs)
     tell(f"next: repro explain{again} --out overlays" if out is None else f"next: repro probe{again}")
 
 
@@ -157,13 +160,17 @@ def probe(
         )
         errors = [i for i in _chosen(opened, pair, images) if opened.rows[i]["rank"] > 0][:limit]
         if not errors:
-            raise UsageError("no error among the images named: what is right needs no cause")
+            if images is not None:
+                tell(f"left out: {opened.record.run_id} has the images right: what is right needs no cause")
+            continue
         found[opened.record.run_id] = {
             name: _attributed(opened, errors, name, of_kind, found_boxes, layer)
             for name, of_kind in doses.items()
         }
+    _refuse_none(found, pair)
     write_table(probes_table(found), form)
-    tell(f"next: repro explain{_again(names, runs)} --out overlays")
+    again = _again(names, pair=pair, images=images, boxes=boxes, data=data, labels=labels, runs=runs)
+    tell(f"next: repro explain{again} --out overlays")
 
 
 def _attributed(
@@ -232,10 +239,10 @@ def _pointing(opened: OpenRun, rows: pa.Table, boxes: Boxes) -> list[tuple[str, 
 
 
 def _chosen(opened: OpenRun, pair: str | None, images: str | None) -> list[str]:
-    """The images asked for: by name, else the errors (of a pair), most confident first.
+    """The images asked for: by name, else the errors (of a pair), most confident first; none is told.
 
     Raises:
-        UsageError: there are none, or both ways are taken.
+        UsageError: a name is none of the run's, or both ways are taken.
     """
     from repro.explain.opened import require_images
 
@@ -250,10 +257,15 @@ def _chosen(opened: OpenRun, pair: str | None, images: str | None) -> list[str]:
     errors = errors_of(opened.rows, find_pair(pair) if pair is not None else None)
     if not errors:
         what = f"of the pair {pair}" if pair is not None else "at all"
-        raise UsageError(
-            f"{opened.record.run_id} has no errors {what}", hint="name images with --images ID,…"
-        )
+        tell(f"left out: {opened.record.run_id} has no errors {what}")
     return errors
+
+
+def _refuse_none(found: Sized, pair: str | None) -> None:
+    """Raises UsageError if no run has anything of what was asked for."""
+    if not found:
+        what = f" of the pair {pair}" if pair is not None else ""
+        raise UsageError(f"none of the runs has errors{what}", hint="name images with --images ID,…")
 
 
 def errors_of(rows: Mapping[str, Mapping[str, Any]], pair: tuple[int, int] | None) -> list[str]:
@@ -266,6 +278,5 @@ def errors_of(rows: Mapping[str, Mapping[str, Any]], pair: tuple[int, int] | Non
     return [row["image_id"] for row in sorted(wrong, key=lambda r: (-r["p_top5"][0], r["image_id"]))]
 
 
-def _again(run: Sequence[str], runs: Path | None) -> str:
-    where = ["--runs", str(runs)] if runs else []
-    return "".join(f" {shlex.quote(text)}" for text in [*run, *where])
+def _again(names: Sequence[str], **given: object) -> str:
+    return "".join(f" {shlex.quote(text)}" for text in names) + said_again(**given)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.results.runs import runs_folder
 
 
@@ -30,4 +30,4 @@ def fetch(
         typer.echo(
             f"{spec.name}: {record.location}, revision {record.revision or 'none'}, sha256 {record.sha256}"
         )
-    tell(f"next: repro eval --models {','.join(models)} --data IMAGENET")
+    tell(f"next: repro eval --models {','.join(models)} --data IMAGENET{said_again(runs=runs)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -152,10 +151,10 @@ def _parts(studied: Studied, folder: Path) -> list[Part]:
 
 
 def _next(studied: Studied, runs: Path | None) -> str:
-    """Heat maps or probes that the report does not have yet, else another run."""
+    """Probes that the report does not have yet, and would have the next time; else what there is to read."""
     where = said_again(runs=runs)
     probed = {one.run for one in studied.probed}
     for run, record in studied.choice.records.items():
         if not record.imported and run not in probed:
-            return f"repro probe {shlex.quote(run)}{where}, then repro report again"
+            return f"repro probe {studied.choice.typed(run)}{where}"
     return f"repro errors{where}"

@@ -12,7 +12,7 @@ import typer
 
 from repro.catalogue.models import find_model, load_models
 from repro.catalogue.tables import find_table
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, said_again, tell
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import list_runs, runs_folder
 from repro.specs import PROTOCOL_NAMES
@@ -80,7 +80,7 @@ def runs(form: FormatOption = Format.TERMINAL, folder: RunsOption = None) -> Non
     if not records:
         raise UsageError(f"no runs in {runs_folder(folder)}", hint="repro demo")
     write_table(runs_table(records), form)
-    tell("next: repro compare-table")
+    tell(f"next: repro compare-table{said_again(runs=folder)}")
 
 
 def compare_table(

@@ -16,11 +16,15 @@ from repro.commands.train import (
     SettingsOption,
     ShareThreadsOption,
     TrainingWorkersOption,
+    more_seeds,
+    report_written,
+    require_folder,
 )
 from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
     from repro.analysis.size_in_context import Answered
+    from repro.architecture import Architecture
     from repro.commands.training_progress import TrainingWatcher
     from repro.training.side_by_side import Share
     from repro.training.size_in_context import SizeStudy
@@ -64,6 +68,7 @@ def size_in_context(
     chosen = find_recipe(recipe, settings or [], settled=SETTLED)
     require_whole_scenes(chosen)
     budgeted = with_budget(chosen, epochs)
+    require_folder(out)
     from repro.commands.training_progress import TrainingProgress
     from repro.evaluation.environment import count_cores, set_numerics
     from repro.training.loading import default_loaders
@@ -96,7 +101,7 @@ def size_in_context(
                 seconds = sum(float(record["seconds"]) for record in records.values())
                 _write(planned, share, answered, seconds, out)
     _show(answered, out)
-    tell(f"next: the same command with --seeds {seeds + 1}, for narrower intervals")
+    tell(f"next: the same command with {more_seeds(seeds)}")
 
 
 def _ask(planned: SizeStudy, model: str, training: Training, folder: Path) -> list[Answered]:
@@ -140,16 +145,17 @@ def _write(planned: SizeStudy, share: Share, answered: list[Answered], seconds: 
     from repro.training.size_scenes import CLASSES, draw_look_alikes, render
 
     result = study_sizes(answered)
-    write_atomically(out / "size-in-context.csv", answers_csv(answered))
     scenes = {name: render(scene) for name, scene in zip(CLASSES, draw_look_alikes(), strict=True)}
-    write_atomically(out / "size-in-context.png", draw_answers(result, scenes))
     parts = [
         _head(planned, share, answered, seconds),
         "![A scene of each class, and the right answers by model](size-in-context.png)\n",
         to_markdown(compared_table(result)),
         to_markdown(answers_table(result)),
     ]
-    write_atomically(out / "size-in-context.md", "\n".join(parts).encode())
+    with report_written():
+        write_atomically(out / "size-in-context.csv", answers_csv(answered))
+        write_atomically(out / "size-in-context.png", draw_answers(result, scenes))
+        write_atomically(out / "size-in-context.md", "\n".join(parts).encode())
 
 
 def _head(planned: SizeStudy, share: Share, answered: list[Answered], seconds: float) -> str:
@@ -171,12 +177,24 @@ def _head(planned: SizeStudy, share: Share, answered: list[Answered], seconds: f
         f"- {n_trained} of {planned.seeds * len(MODELS)} trainings ({len(MODELS)} models, {planned.seeds} "
         f"seeds) done, {seconds / 3600:.1f} hours of training on {planned.device}, {share.at_once} at a "
         f"time, python {versions['python']}, torch {versions['torch']}, timm {versions['timm']}\n"
-        "- patch embeddings overlap and reach far on their own: with identity for mixers, a token of the "
-        "last stage sees 63 pixels of 64, so that the networks differ in how they mix, not in whether they "
-        "see\n"
+        f"- {_reach(planned.recipe.network)}\n"
         "- the surroundings alone tell something of the class too, since the horizon lies where it must for "
         "the object; what the object adds to them stands in the first row, and is the most that is judged "
         "from both: a network that had learned surroundings alone might make more of them\n"
         "- sizes that are held out lie in the middle of their class's range, away from the next class: they "
         "are easier than those of the test\n"
     )
+
+
+def _reach(network: Architecture) -> str:
+    """How far the networks see without any mixer, which their comparison rests on."""
+    if network.norm == "modified-layer":
+        return "the modified layer norm joins all tokens on its own, also with identity for mixers"
+    reach, side = network.reach_px, network.size_px
+    told = (
+        "patch embeddings overlap and reach far on their own: with identity for mixers, a token of the last "
+        f"stage sees {min(reach, side)} pixels of {side}"
+    )
+    if reach < side - 1:
+        return f"{told}, so that the networks differ in how far they see, too"
+    return f"{told}, so that the networks differ in how they mix, not in whether they see"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -130,7 +129,7 @@ def _next(studied: Studied, where: str) -> str:
     probed = {one.run for one in studied.probed}
     for run, record in studied.choice.records.items():
         if run not in probed and not record.imported:
-            return f"repro probe {shlex.quote(run)}{where}"
+            return f"repro probe {studied.choice.typed(run)}{where}"
     return f"repro report{where}"
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +15,7 @@ import typer
 
 from repro.commands.door import RunsOption, tell
 from repro.commands.evaluate import DeviceOption, ThreadsOption
+from repro.exceptions import StorageError
 from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
@@ -55,6 +60,41 @@ TrainingWorkersOption = Annotated[
         "--workers", min=0, help="Loader processes of each process.  [default: by device]", show_default=False
     ),
 ]
+
+
+def more_seeds(seeds: int) -> str:
+    """What would say more than a study with so many seeds does."""
+    from repro.analysis.seeds import FEWEST_SEEDS
+
+    if seeds < FEWEST_SEEDS:
+        return f"--seeds {FEWEST_SEEDS}, the fewest that give intervals"
+    return f"--seeds {seeds + 1}, for narrower intervals"
+
+
+@contextmanager
+def report_written() -> Iterator[None]:
+    """Hints at --out where a report cannot be written there."""
+    try:
+        yield
+    except StorageError as error:
+        raise StorageError(
+            str(error), hint="choose another folder with --out; what is trained is kept"
+        ) from error
+
+
+def require_folder(out: Path) -> None:
+    """Sees that a report can be written to `out`, which hours of training come before; nothing is made yet.
+
+    Raises:
+        StorageError: it cannot.
+    """
+    from repro.results.atomic import storage_errors
+
+    there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    fault = errno.EACCES if there.is_dir() else errno.ENOTDIR
+    with report_written(), storage_errors(out):
+        if fault == errno.ENOTDIR or not os.access(there, os.W_OK):
+            raise OSError(fault, os.strerror(fault), str(there))
 
 
 def train(

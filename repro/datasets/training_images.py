@@ -175,6 +175,8 @@ def open_training_images(root: Path) -> tuple[TrainingImages, TrainingImages]:
         train, held_out = _open_parquet(root, shards) if shards else _open_folders(root)
     except OSError as error:
         raise DataRefused(f"cannot read {error.filename or root}: {error.strerror or error}") from error
+    except ValueError as error:  # pyarrow's of a damaged file
+        raise DataRefused(f"a Parquet file in {root} is damaged: {error}", hint="fetch it again") from error
     if train.classes != held_out.classes:
         other = sorted(set(train.classes) ^ set(held_out.classes)) or list(train.classes)
         raise DataRefused(f"{root}: classes of one split alone, or in another order: {first_few(other)}")

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from io import BytesIO
 from multiprocessing import get_context
@@ -15,6 +16,7 @@ from PIL import ExifTags, Image
 
 from repro.datasets import Dataset
 from repro.datasets.decode import FORMATS, UnreadableImage, decode
+from repro.exceptions import ProcessLost
 from repro.specs import Sample, digest
 
 CHUNK_IMAGES = 64
@@ -44,7 +46,11 @@ class ScannedImage:
 
 
 def scan_images(dataset: Dataset) -> Iterator[list[ScannedImage]]:
-    """Reads and decodes every image, and reports them by the chunk, in the dataset's order."""
+    """Reads and decodes every image, and reports them by the chunk, in the dataset's order.
+
+    Raises:
+        ProcessLost: a process that reads was killed.
+    """
     chunks = [dataset.samples[i : i + CHUNK_IMAGES] for i in range(0, len(dataset.samples), CHUNK_IMAGES)]
     if len(chunks) == 1:
         yield [scan_image(dataset, sample) for sample in dataset.samples]
@@ -53,7 +59,13 @@ def scan_images(dataset: Dataset) -> Iterator[list[ScannedImage]]:
     with ProcessPoolExecutor(
         min(_cores(), len(chunks)), get_context("spawn"), _begin_process, (dataset,)
     ) as pool:
-        yield from pool.map(_scan_chunk, chunks)
+        try:
+            yield from pool.map(_scan_chunk, chunks)
+        except BrokenProcessPool as error:
+            raise ProcessLost(
+                "a process that reads images is lost, probably for want of memory",
+                hint="the same command, with more memory free",
+            ) from error
 
 
 def scan_image(dataset: Dataset, sample: Sample) -> ScannedImage:

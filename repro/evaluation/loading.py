@@ -7,6 +7,7 @@ import hashlib
 import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import tee
 from multiprocessing import current_process
@@ -160,15 +161,26 @@ def load_in_order(reader: _Reader[LoadedT], workers: int, pinned: bool = False) 
         timeout=SILENCE_SECONDS if workers else 0,
         multiprocessing_context="spawn" if workers and not reader.forks else None,
     )
-    try:
+    with loaders_lost(workers, "what was finished is kept"):
         yield from loader
+
+
+@contextmanager
+def loaders_lost(workers: int, kept: str) -> Iterator[None]:
+    """Tells that one of the `workers` processes that load is gone, and what is `kept`.
+
+    Raises:
+        ProcessLost: it was killed, or has been silent for too long.
+    """
+    try:
+        yield
     except (RuntimeError, ConnectionError, EOFError) as error:
         # A fault of the code in a loader process comes as the same types, with other words.
         if not workers or (isinstance(error, RuntimeError) and not _LOST.search(str(error))):
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ProcessLost(
-            f"a loader process is lost ({reason}), probably for want of memory; what was finished is kept",
+            f"a loader process is lost ({reason}), probably for want of memory; {kept}",
             hint="the same command with --workers 1, or --workers 0",
         ) from error
 

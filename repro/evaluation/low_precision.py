@@ -1,8 +1,8 @@
 """The rule by which low precision gives the decisions of fp32: `repro eval --precision exact-fast`.
 
-1. The first images (`CALIBRATION_IMAGES` or more, whole shards, spread over the classes) are computed
-   both ways. `FACTOR` times the furthest that low precision moved one of their leads (`leads.py`) is
-   the bound.
+1. The first images (`CALIBRATION_IMAGES` or more, whole shards, the first of them spread over the
+   classes) are computed both ways. `FACTOR` times the furthest that low precision moved one of their
+   leads (`leads.py`) is the bound.
 2. Of the others, every image with a lead within the bound is computed in fp32 as well, and decided by it.
    So is one with a logit that is not finite at low precision.
 3. One in `CHECKED_OF` images, chosen by its name alone, is computed in fp32 in any case. One whose leads
@@ -10,10 +10,10 @@
    and the images with leads within the wider bound are decided by fp32, too.
 
 A decision differs from that of fp32 only if low precision moved a lead of an image further than the
-bound, *and* the lead is small enough for that to turn it. As long as the first images are as good as drawn
-from all, the first alone happens to a further image with a chance of at most 1 / (n + 1), n of them being
-calibrated and the factor being 1, whatever the distribution is; the factor, the second condition and the
-checks make it rarer. n checks without a violation show with 95 % confidence that at most 3 / n of the
+bound, *and* the lead is small enough for that to turn it. As long as the first shard is as good as drawn
+from all, the first alone happens to a further image with a chance of at most 1 / (n + 1), n being the
+images of that shard and the factor being 1, whatever the distribution is; the factor, the second condition
+and the checks make it rarer. n checks without a violation show with 95 % confidence that at most 3 / n of the
 images that were not computed in fp32 were moved further than the bound.
 
 The bound follows from the rows that are kept, so a run that was stopped goes on with the same.

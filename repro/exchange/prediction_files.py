@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from repro.catalogue.classes import index_by_wnid
 from repro.datasets.entries import first_few
@@ -108,13 +110,15 @@ def _read_arrays(path: Path, names: Path | None) -> Predictions:
     import numpy as np
 
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            arrays = {"": loaded}
-        else:
-            with loaded:
-                arrays = dict(loaded)
-    except (OSError, ValueError, EOFError) as error:  # also of a pickled array, which is never opened
+        with path.open("rb") as file:  # NumPy leaves a damaged archive open
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                arrays = {"": loaded}
+            else:
+                with loaded:
+                    arrays = dict(loaded)
+    # Also of a pickled array, which is never opened.
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise DataRefused(f"{path} is no NumPy file of plain arrays: {error}") from error
     if "" in arrays:
         array = arrays.pop("")
@@ -147,7 +151,11 @@ def _names(path: Path, arrays: dict[str, NDArray[np.generic]], names: Path | Non
             f"{path} does not say which image each row belongs to, and no order is taken for granted",
             hint="--names FILE, with a file name a line in the array's order",
         )
-    return [line.strip() for line in names.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        text = names.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise DataRefused(f"--names {names} cannot be read as text in UTF-8: {error}") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _of_logits(path: Path, files: list[str], logits: NDArray[np.generic]) -> Predictions:

@@ -116,7 +116,7 @@ def colour_removed(scene: Scene, strength: float) -> Crop:
 
 
 def corners_only(crop: Crop) -> Crop:
-    """What is in the corners of a crop, a quarter of its side each, mirrored towards the middle."""
+    """What is in the corners of a crop, a quarter of its side each, mirrored to fill its quarter."""
     quarter, half = len(crop) // 4, len(crop) // 2
     rest = len(crop) - half
     top = np.concatenate(

@@ -1,8 +1,8 @@
 """What a small network answers to scenes whose surroundings alone tell the class: held out, and probed.
 
 The probes are those of `repro probe`, told where the object is. By construction the object alone says
-nothing, so that a probe of surroundings must find that answers rest on them, and one that makes everything
-smaller or larger together must find that they do not change.
+nothing, so that a probe of surroundings must find that answers rest on them. What everything made smaller or
+larger together does to them says whether a network judges by proportions, as it could.
 """
 
 from __future__ import annotations

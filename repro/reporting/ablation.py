@@ -125,10 +125,15 @@ def draw_ablation(study: AblationStudy, printed: Mapping[str, float]) -> bytes:
         axes.set_xscale("symlog", linthresh=5, linscale=2)
         ticks = (-50, -20, -10, -5, -2, 0, 2, 5)
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.set_xlim(-100, 7)
+        ends = [100 * end for one in rows for end in _ends(*study.differences[one.row])]
+        axes.set_xlim(-100, max(7, *(1.2 * end for end in ends)))
         axes.minorticks_off()
         axes.set_xlabel("Top-1 less the baseline's, in points (linear between -5 and 5)")
         axes.legend(loc="lower left")
         data = BytesIO()
         figure.savefig(data, format="png", dpi=150, metadata={"Software": WRITTEN_BY})
     return data.getvalue()
+
+
+def _ends(difference: float, interval: tuple[float, float] | None) -> tuple[float, ...]:
+    return (difference, *(interval or ()))

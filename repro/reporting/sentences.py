@@ -166,7 +166,7 @@ def _told(one: CauseDifference) -> str:
 
 
 def _of_many(found: Sequence[CauseDifference], n_pairs: int) -> Iterator[str]:
-    """Counts, within and between token mixers, and the largest difference of each candidate."""
+    """Counts, within and between token mixers; where nothing is shown, what is excluded."""
     shown = sum(one.shown for one in found)
     yield (
         f"{_count(n_pairs, 'pair')} of models, {len(found):,} comparisons: {shown:,} show a difference "

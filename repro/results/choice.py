@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repro.catalogue.models import find_model
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import find_run, list_runs, read_record
 
@@ -23,15 +26,23 @@ COLUMNS = ["image_id", "path", "label", "status", "top5", "p_top5", "p_label", "
 
 @dataclass(frozen=True, slots=True)
 class RunChoice:
-    """The records and rows of the runs taken, by id; and those left out, with the reason."""
+    """The records and rows of the runs taken, by id; and those left out, with the reason.
+
+    `named` is how those were named that somebody named: a path, where they are in no folder of runs.
+    """
 
     records: dict[str, RunRecord]
     rows: dict[str, pa.Table]
     left_out: dict[str, str]
+    named: dict[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> dict[str, str]:
         return {run: record.model.name for run, record in self.records.items()}
+
+    def typed(self, run: str) -> str:
+        """What names the run on a command line."""
+        return shlex.quote(self.named.get(run, run))
 
 
 def choose_runs(folder: Path, names: Sequence[str], models: str | None) -> RunChoice:
@@ -77,12 +88,14 @@ def choose_among(folder: Path, found: Sequence[RunRecord], models: str | None = 
 def _named(folder: Path, names: Sequence[str]) -> RunChoice:
     records: dict[str, RunRecord] = {}
     rows: dict[str, pa.Table] = {}
+    named: dict[str, str] = {}
     for name in names:
         path = find_run(folder, name)
         record = read_record(path / "run.json")
         if record.summary.invalid:
             raise InvalidRun(f"{record.run_id} is INVALID: {record.summary.invalid}")
         records[record.run_id] = record
+        named[record.run_id] = name
         rows[record.run_id] = _rows(path, record)
     first, *others = records
     for run in others:
@@ -92,7 +105,7 @@ def _named(folder: Path, names: Sequence[str]) -> RunChoice:
                 f"{rows[run].num_rows:,}, and not the same; errors are counted over runs of the same images",
                 hint="repro runs",
             )
-    return RunChoice(records, rows, {})
+    return RunChoice(records, rows, {}, named)
 
 
 def _of_models(found: Sequence[RunRecord], models: str) -> list[RunRecord]:
@@ -100,10 +113,18 @@ def _of_models(found: Sequence[RunRecord], models: str) -> list[RunRecord]:
     there = sorted({record.model.name for record in found})
     if not wanted:
         raise UsageError(f"--models names none; there are runs of {', '.join(there)}")
+    wanted = [name if name in there else _in_catalogue(name) for name in wanted]
     for name in wanted:
         if name not in there:
             raise UsageError(f"no run of {name!r}; there are runs of {', '.join(there)}", hint="repro runs")
     return [record for record in found if record.model.name in wanted]
+
+
+def _in_catalogue(name: str) -> str:
+    """The catalogue's own name of a model that it also knows by another; else `name`."""
+    with suppress(UsageError):
+        return find_model(name).name
+    return name
 
 
 def _rows(path: Path, record: RunRecord) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from repro.datasets.decode import UnreadableImage
 from repro.datasets.training_images import TrainingImages
 from repro.evaluation.environment import count_cores, default_workers
+from repro.evaluation.loading import loaders_lost
 from repro.exceptions import DataRefused
 from repro.training.processes import Processes
 from repro.training.recipe import Recipe
@@ -70,7 +71,19 @@ class Loading:
         loader: DataLoader[Any] = DataLoader(
             images, batch_size, sampler=order, num_workers=self.workers, pin_memory=torch.cuda.is_available()
         )
-        return iter(loader)
+        return _told(loader, self.workers)
+
+
+def _told(batches: Iterable[Batch], workers: int) -> Iterator[Batch]:
+    """The batches; what goes wrong in a loader process is told as if it had happened here."""
+    with loaders_lost(workers, "whole epochs are kept"):
+        try:
+            yield from batches
+        except DataRefused as error:
+            reason = str(error)
+            if reason.startswith("Caught "):  # torch puts the process's traceback around it
+                reason = reason.rstrip().rpartition("\n")[2].partition(": ")[2]
+            raise DataRefused(reason, hint="mend or remove the image, then the same command") from None
 
 
 def default_loaders(device: str, at_once: int = 1) -> int:

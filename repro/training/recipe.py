@@ -19,13 +19,19 @@ from repro.specs import IMAGENET_MEAN, IMAGENET_STD, RGB, Protocol, digest
 
 _T = TypeVar("_T")
 
-SCHEDULES = ("cosine", "step", "tanh", "poly")
+SCHEDULES = ("cosine", "tanh")
+"""Those of timm's that end at `final_rate` after the epochs that a recipe has."""
+
 PRECISIONS = ("fp32", "bf16")
 OPTIMIZERS = ("adamw", "adam", "nadamw", "lion", "sgd", "rmsprop")
 """Those of timm's that go on after a stop to the same bits: a test holds each to it."""
 
 INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "lanczos", "box", "hamming")
-_AUTO_AUGMENT = re.compile(r"(rand|augmix|originalr?|v0r?|3a)(-[a-z]+[\d.]+)*")
+_AUTO_AUGMENT = re.compile(
+    r"rand(-(m\d+|n\d+|w\d+|p0?\.\d+|mstd\d+(\.\d+)?|mmax\d+|inc[01]|t\d\w*))*"
+    r"|augmix(-(m\d+|w\d+|d-?\d+|a\d+(\.\d+)?|b[01]|mstd\d+(\.\d+)?))*"
+    r"|(originalr?|v0r?|3a)(-mstd\d+(\.\d+)?)?"
+)
 """The form of timm's texts for augmentation: `rand-m9-mstd0.5-inc1`."""
 
 
@@ -119,7 +125,7 @@ def find_recipe(
     if name in known:
         values = known[name]
     elif path.suffix == ".toml" and path.is_file():
-        values = _read(path.read_text(encoding="utf-8"), str(path))
+        values = _read(_text(path), str(path))
     else:
         near = difflib.get_close_matches(name, known, n=1)
         meant = f"did you mean {near[0]}? " if near else ""
@@ -144,6 +150,13 @@ def _known() -> dict[str, dict[str, Any]]:
         for name, differences in variants.items():
             found[name] = _merged(values, {**differences, "name": name})
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as text in UTF-8: {error}") from None
 
 
 def _read(text: str, file: str) -> dict[str, Any]:
@@ -233,7 +246,6 @@ def _refuse_numbers(recipe: Recipe) -> Recipe:
         "optimisation.accumulate": how.accumulate,
         "schedule.epochs": plan.epochs,
         "schedule.evaluate_every": plan.evaluate_every,
-        "images.crop": recipe.images.crop,
     }
     for name, value in positive.items():
         if value <= 0:
@@ -248,6 +260,8 @@ def _refuse_numbers(recipe: Recipe) -> Recipe:
         "optimisation.betas, from 0 to below 1": all(0 <= beta < 1 for beta in how.betas),
         "optimisation.ema_decay, from 0 to below 1": 0 <= how.ema_decay < 1,
         "optimisation.clip_norm, 0 or more": how.clip_norm >= 0,
+        "images.crop, a share of the side: above 0, at most 1": 0 < recipe.images.crop <= 1,
+        "augmentation.color_jitter, 0 or more": augmentation["color_jitter"] >= 0,
         "images.std, all above 0": min(recipe.images.std) > 0,
         "augmentation.scale, two shares of the area, the smaller first": 0 < low <= high <= 1,
         "augmentation.mixup and cutmix, 0 or more": min(augmentation["mixup"], augmentation["cutmix"]) >= 0,

@@ -14,8 +14,10 @@ from repro.analysis.seeds import _prior, estimate_scatter
 KINDS = [f"kind {i}" for i in range(16)]
 
 
-def draw(random: np.random.Generator, deviations: list[float], n_seeds: int) -> dict[str, dict[int, float]]:
-    shared = random.normal(0, 0.05, n_seeds)
+def draw(
+    random: np.random.Generator, deviations: list[float], n_seeds: int, together: float = 0.05
+) -> dict[str, dict[int, float]]:
+    shared = random.normal(0, together, n_seeds)
     return {
         kind: {s: float(shared[s] + random.normal(0, deviation)) for s in range(n_seeds)}
         for kind, deviation in zip(KINDS, deviations, strict=False)
@@ -50,6 +52,21 @@ def test_intervals_cover_where_some_scatter_more() -> None:
     found = covered([0.03, 0.03, *[0.01] * 14], 3)
     assert found[:, 2:].mean() > 0.93
     assert found[:, :2].mean() > 0.75
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.01, 0.05])
+def test_the_interval_of_a_kinds_own_mean_counts_what_all_seeds_share(shared: float) -> None:
+    """Differences are free of it; a mean of three seeds is not."""
+    random = np.random.default_rng(2)
+    n_covered = 0
+    for _ in range(300):
+        found = draw(random, [0.01] * 8, 3, shared)
+        scatter = estimate_scatter(found)
+        assert scatter
+        interval = scatter.of_mean(KINDS[0], float(np.mean(list(found[KINDS[0]].values()))), 3)
+        assert interval
+        n_covered += interval[0] <= 0 <= interval[1]
+    assert n_covered / 300 > 0.92
 
 
 def test_many_intervals_cover_together() -> None:

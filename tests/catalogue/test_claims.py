@@ -192,6 +192,12 @@ MALFORMED = {
         HEAD + UNKNOWN + RATIO.replace('"ratio"', '"difference"') + 'reference = "deit_b"\nstated = "3"',
         "claim mine-1: the macs_g of deit_b is printed as '?'",
     ),
+    "a count of what is not counted": (
+        HEAD
+        + '[[grid]]\nid = "g"\nwhere = "T"\nneeds = "training"\nwhy = "x"\ncolumns = ["top1_pct"]\n'
+        + 'rows = [["Net", "80"]]\n[grid.counted]\n"Net" = { top1_pct = 80 }',
+        "grid g: 'top1_pct' of 'Net' is not counted; params_m and macs_g are",
+    ),
     "near to what is not printed": (
         HEAD + UNKNOWN + RATIO.replace('"ratio"', '"near"') + 'reference = "deit_b"\nwithin_pct = "3"',
         "claim mine-1: the macs_g of deit_b is printed as '?'",

@@ -52,6 +52,21 @@ def test_rows_are_trained_once_and_reported(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "reports" / "ablation.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_report_that_cannot_be_written_is_told_before_the_training(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("a file")
+    refused = study(data, tmp_path, "--rows", "baseline,baseline", "--seeds", "1", "--epochs", "1")
+    assert refused.exit_code == 74
+    assert "choose another folder with --out" in refused.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_row_that_is_named_twice_is_one(data: Path, tmp_path: Path) -> None:
+    done = study(data, tmp_path, "--rows", "baseline,baseline", "--seeds", "1", "--epochs", "1")
+    assert done.exit_code == 0, done.stderr
+    assert "1 of 1 trainings (1 rows, 1 seeds) done" in (tmp_path / "reports" / "ablation.md").read_text()
+    assert "next: the same command with --seeds 3, the fewest that give intervals" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

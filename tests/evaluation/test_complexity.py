@@ -9,6 +9,7 @@ import pytest
 
 from repro.catalogue.models import find_model, load_models
 from repro.catalogue.tables import find_table
+from repro.evaluation.checkpoints import resolve_timm_spec
 from repro.evaluation.complexity import count_complexity
 from repro.exceptions import UsageError
 from repro.results.complexities import keep_complexity, kept_complexity
@@ -61,16 +62,28 @@ def test_only_fvcore_reproduces_the_m48_row(counted: dict[str, Complexity]) -> N
     }
 
 
-def test_counts_are_kept_until_a_counter_changes(tmp_path: Path, counted: dict[str, Complexity]) -> None:
+def test_counts_are_kept_until_a_counter_changes(
+    tmp_path: Path, counted: dict[str, Complexity], monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec, counts = find_model("deit_s"), counted["deit_s"]
     assert kept_complexity(spec, tmp_path) is None
     keep_complexity(counts, tmp_path)
     assert kept_complexity(spec, tmp_path) == counts
     (path,) = (tmp_path / "complexity").iterdir()
-    path.write_text(path.read_text().replace("timm 1.", "timm 0."))
+    whole = path.read_text()
+    path.write_text(whole.replace(str(counts.params), str(counts.params + 1)))
+    assert kept_complexity(spec, tmp_path) is None  # damaged
+    path.write_text(whole[:50])
     assert kept_complexity(spec, tmp_path) is None
-    path.write_text(path.read_text()[:50])
+    path.write_text(whole)
+    monkeypatch.setattr("repro.results.complexities.versions_of_counters", lambda: {"torch": "another"})
     assert kept_complexity(spec, tmp_path) is None
+
+
+def test_a_network_with_tables_of_indices_is_counted(tmp_path: Path) -> None:
+    """Uninitialised memory would lead beyond the table."""
+    counted = count_complexity(resolve_timm_spec(find_model("timm:levit_128s.fb_dist_in1k")), tmp_path)
+    assert counted.macs["fvcore"].macs / 1e6 == pytest.approx(307.2, abs=0.1)
 
 
 def test_a_network_that_timm_lacks_cannot_be_counted(tmp_path: Path) -> None:

@@ -180,6 +180,23 @@ def test_no_order_of_rows_is_taken_for_granted(tmp_path: Path, labels: Path) -> 
     assert (result.exit_code, "--names FILE" in result.output) == (2, True)
 
 
+def test_a_damaged_archive_and_foreign_names_are_told(tmp_path: Path, labels: Path) -> None:
+    np.savez(tmp_path / "p.npz", names=np.array(list(LABELS)), top5=np.array([[1], [2], [3], [4]]))
+    whole = (tmp_path / "p.npz").read_bytes()
+    for data in (whole[: len(whole) // 2], whole.replace(b"NUMPY", b"NUMPX", 1)):
+        (tmp_path / "half.npz").write_bytes(data)
+        result = run_import(tmp_path, tmp_path / "half.npz")
+        assert result.exit_code == 3, result.output
+        assert "is no NumPy file of plain arrays" in result.stderr
+    np.save(tmp_path / "p.npy", np.array([3, 8, 7, 0]))
+    names = "\n".join(LABELS)
+    (tmp_path / "names.txt").write_text(names, encoding="utf-16")
+    result = run_import(tmp_path, tmp_path / "p.npy", "--names", str(tmp_path / "names.txt"))
+    assert result.exit_code == 3 and "cannot be read as text in UTF-8" in result.stderr
+    (tmp_path / "names.txt").write_text(names, encoding="utf-8-sig")
+    assert run_import(tmp_path, tmp_path / "p.npy", "--names", str(tmp_path / "names.txt")).exit_code == 0
+
+
 def test_a_pickled_array_is_never_opened(tmp_path: Path, labels: Path) -> None:
     np.save(tmp_path / "p.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "names.txt").write_text("a.JPEG\n")

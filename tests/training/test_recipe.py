@@ -88,6 +88,12 @@ def test_a_description_says_everything() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        ("images.crop=90", "needs images.crop, a share of the side"),
+        ("augmentation.color_jitter=-1", "needs augmentation.color_jitter, 0 or more"),
+        ("augmentation.auto_augment=original-m9", "needs augmentation.auto_augment in timm's form"),
+        ("augmentation.auto_augment=rand-m9.5", "needs augmentation.auto_augment in timm's form"),
+        ("schedule.schedule=step", "there are cosine, tanh"),
+        ("network.stem_stride=16", "stem_stride 16 leaves pixels out"),
         ("network.token_mixer=poling", "unknown token mixer 'poling'; did you mean pooling"),
         ("network.pool_size=4", "pool size 4 has no middle; needs an odd one"),
         ("network.depth=10", "depth 10 does not fit L/6, L/6, L/2, L/6; needs a multiple of 6"),
@@ -96,7 +102,7 @@ def test_a_description_says_everything() -> None:
         ("schedule.epochs=three", "schedule.epochs is str, not int"),
         ("schedule.epochs=0", "schedule.epochs is 0; needs more than 0"),
         ("schedule.warmup_epochs=9999", "warmup_epochs is 9999; needs fewer than the epochs"),
-        ("schedule.schedule=cosin", "schedule.schedule is 'cosin'; there are cosine, step"),
+        ("schedule.schedule=cosin", "schedule.schedule is 'cosin'; there are cosine, tanh"),
         ("optimisation.precision=fp8", "'fp8'; there are fp32, bf16"),
         ("optimisation.accumulate=3", "a batch of 64 has no 3 equal parts"),
         ("augmentation.flip=2", "augmentation.flip is 2; needs 0 to 1"),
@@ -136,6 +142,9 @@ def test_an_unknown_recipe_is_refused_with_those_there_are(tmp_path: Path) -> No
         find_recipe("smal")
     with pytest.raises(UsageError, match=r"unknown recipe .*no\.toml"):
         find_recipe(str(tmp_path / "no.toml"))
+    (tmp_path / "latin.toml").write_bytes("# für mich".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"latin\.toml cannot be read as text in UTF-8"):
+        find_recipe(str(tmp_path / "latin.toml"))
 
 
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import csv
 import json
 import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -269,6 +271,26 @@ def test_augmentation_does_not_depend_on_loader_processes(data: Path) -> None:
         for workers in (0, 2)
     )
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_unreadable_image_is_told_in_one_line(data: Path, tmp_path: Path, workers: int) -> None:
+    """Also where a loader process comes upon it, around whose error torch puts a traceback."""
+    copied = shutil.copytree(data, tmp_path / "colours")
+    victim = next((copied / "train").rglob("*.png"))
+    victim.write_bytes(victim.read_bytes()[:20])
+    training = toy(copied, workers=workers)
+    with pytest.raises(DataRefused) as refused:
+        list(Loading(training.recipe, 0, workers, Processes()).train(training.images, 0))
+    assert re.match(r"image \d+ of .*colours/train cannot be trained on: ", str(refused.value))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_damaged_shard_is_told(tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        (tmp_path / f"{split}-00000-of-00001.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataRefused, match=r"a Parquet file in .* is damaged"):
+        open_training_images(tmp_path)
 
 
 def test_what_does_not_go_together_is_refused(data: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import os
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -21,9 +22,10 @@ from PIL import Image
 
 from repro.browser import runs
 from repro.browser.texts import plain
+from repro.catalogue.test_sets import find_test_set
 from repro.datasets import Dataset, open_dataset
 from repro.datasets.decode import UnreadableImage, decode
-from repro.exceptions import DataRefused, ReproError
+from repro.exceptions import DataRefused, ReproError, UsageError
 from repro.explain.crop_window import crop_for_display
 from repro.reporting.table import literal
 from repro.results.choice import RunChoice
@@ -118,8 +120,15 @@ def _source(record: RunRecord) -> _Source:
     return _Source(
         root=None if root is None else str(root),
         labels=None if labels is None else str(labels),
-        test_set=record.dataset.test_set or None,
+        test_set=_known_set(record.dataset.test_set),
     )
+
+
+def _known_set(name: str) -> str | None:
+    """The published test set of that name; a record may name anything."""
+    with suppress(UsageError):
+        return find_test_set(name).name
+    return None
 
 
 def _dataset(source: _Source) -> tuple[Dataset, Mapping[str, Sample]]:

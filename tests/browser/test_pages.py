@@ -184,7 +184,7 @@ def test_a_probe_shows_the_image_at_each_dose(page: Page, app: Served) -> None:
     doses = page.locator("article.card", has_text="smaller, on grey 0.25")
     doses.wait_for(timeout=MINUTES_MS)
     assert drawn(page, "article.card img") >= 13
-    assert list((run / "probes").glob("size-*.parquet"))
+    assert list((run / "probes" / "single").glob("size-*.parquet"))
     page.reload()
     doses.wait_for(timeout=MINUTES_MS)  # it is kept
 

@@ -49,8 +49,10 @@ def test_the_last_line_names_the_next_command(tmp_path: Path) -> None:
     talk = invoke(tmp_path, "--source", "talk").stderr.splitlines()[-1]
     assert talk == "next: repro eval --models poolformer_s24,deit_s,resmlp_s24,rsb_resnet34 --data IMAGENET"
     settled = invoke(tmp_path, "--source", "paper-v1").stderr.splitlines()[-1]
-    assert settled == "next: repro claims --explain paper-v1-abstract-macs-deit"
-    assert invoke(tmp_path, "--explain", "talk-14-hybrid").stderr.splitlines()[-1] == "next: repro claims"
+    runs = f"--runs {tmp_path}"
+    assert settled == f"next: repro claims --explain paper-v1-abstract-macs-deit {runs}"
+    explained = invoke(tmp_path, "--explain", "talk-14-hybrid").stderr.splitlines()[-1]
+    assert explained == f"next: repro claims {runs}"
 
 
 def test_a_claim_as_json(tmp_path: Path) -> None:

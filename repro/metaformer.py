@@ -229,10 +229,6 @@ class MetaFormer(nn.Module):
         self.head = nn.Linear(last_dim, architecture.n_classes)
         self.apply(_initialise)
 
-    def get_classifier(self) -> nn.Linear:
-        """As timm's networks: at low precision the last layer stays in fp32."""
-        return self.head
-
     def forward(self, x: Tensor) -> Tensor:
         for embed, stage in zip(self.embeddings, self.stages, strict=True):
             x = stage(embed(x))

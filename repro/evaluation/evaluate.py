@@ -123,7 +123,7 @@ class _Evaluation:
             folder=folder,
             complexity=complexity,
             scoring=Scoring(
-                candidate, network, folder, inspect, self.standing.recognise, exact_fast, manner.stored
+                candidate, network, folder, inspect, self.standing.recognise_shard, exact_fast, manner.stored
             ),
             started=datetime.now(UTC),
             manner=manner,

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from repro.evaluation.plan import Candidate, Plan
-from repro.evaluation.standing import N_OF_A_RUN, Standing
+from repro.evaluation.standing import Standing
 from repro.exceptions import DataRefused
 from repro.results.manifest import changed_images
 from repro.results.record import RunRecord
@@ -85,7 +85,7 @@ def find_stored(plan: Plan, candidate: Candidate, order: Sequence[Sample]) -> St
         expected = {sample.image_id: sample.label for sample in order}
         found = dict(zip(rows["image_id"].to_pylist(), rows["label"].to_pylist(), strict=True))
         if found == expected and not changed_images(rows, plan.manifest):
-            Standing(plan).recognise(rows, plan.request.runs / record.run_id, N_OF_A_RUN)
+            Standing(plan).recognise(rows, plan.request.runs / record.run_id)
             place = {image_id: i for i, image_id in enumerate(found)}
             return StoredRows(record.run_id, rows.take([place[sample.image_id] for sample in order]))
     return None

@@ -47,8 +47,8 @@ class Lowered(nn.Module):
             classifier.float().register_forward_pre_hook(_in_fp32)
 
     def _classifier(self) -> Any:
-        get = getattr(self.network, "get_classifier", None)
-        return get() if callable(get) else None
+        get = getattr(self.network, "get_classifier", None)  # timm's networks have it, ours a head
+        return get() if callable(get) else getattr(self.network, "head", None)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         try:

@@ -79,7 +79,7 @@ class _RandomPass:
                 locks.enter_context(folder.locked())
                 inspect = partial(self._inspect, candidate, folder)
                 network = self.images.build(candidate)
-                scorings.append(Scoring(candidate, network, folder, inspect, standing.recognise))
+                scorings.append(Scoring(candidate, network, folder, inspect, standing.recognise_shard))
             self.images.score(scorings, watcher)
         return Machine(self.images.numerics, self.images.environment)
 

@@ -19,10 +19,12 @@ from typer.testing import CliRunner
 from repro.architecture import POOLFORMERS
 from repro.catalogue.models import find_model
 from repro.commands import app
+from repro.evaluation.exact_fast import Lowered
 from repro.evaluation.metaformer_names import from_timm, to_timm
 from repro.evaluation.networks import build_network, create_untrained
 from repro.evaluation.weights import locate_weights
 from repro.exceptions import UsageError, WeightsRefused
+from repro.metaformer import MetaFormer
 from tests.oracle import paint_folders
 
 OWN = "metaformer:poolformer_s12"
@@ -53,6 +55,14 @@ def test_both_codes_give_the_same_rows(weights: Path, tmp_path: Path) -> None:
     for column in ("image_id", "top5", "rank"):
         assert ours[column].to_pylist() == theirs[column].to_pylist()
     assert ours["p_label"].to_pylist() == pytest.approx(theirs["p_label"].to_pylist(), rel=1e-4)
+
+
+def test_the_last_layer_is_in_fp32_at_low_precision_as_timms_is() -> None:
+    network = Lowered(MetaFormer(POOLFORMERS["poolformer_s12"]).eval(), torch.bfloat16)
+    with torch.inference_mode():
+        logits = network(torch.rand(1, 3, 224, 224))
+    assert logits.dtype == torch.float32
+    assert logits.bfloat16().float().ne(logits).any()  # finer than bf16 holds
 
 
 def test_a_file_may_have_our_names(weights: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from PIL import Image
 from repro.datasets import open_dataset
 from repro.doctor.examine import Examination, examine
 from repro.doctor.scan import scan_images
-from repro.exceptions import StorageError
+from repro.exceptions import ProcessLost, StorageError
 from repro.results.manifest import find_manifest
 from tests.datasets.building import encode, jpeg, val_name, write_files
 from tests.oracle import paint, paint_folders
@@ -187,3 +189,14 @@ def test_many_images_are_read_by_many_processes_in_order(tmp_path: Path) -> None
     assert [len(chunk) for chunk in chunks] == [64, 64, 2]
     assert [image.sample for chunk in chunks for image in chunk] == list(dataset.samples)
     assert len({image.sha256 for chunk in chunks for image in chunk}) == 130
+
+
+def kill_own_process(_chunk: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_reader_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {f"n01440764/{n:03d}.JPEG": encode(Image.new("RGB", (8, 8 + n))) for n in range(70)}
+    monkeypatch.setattr("repro.doctor.scan._scan_chunk", kill_own_process)
+    with pytest.raises(ProcessLost, match="a process that reads images is lost"):
+        list(scan_images(open_dataset(write_files(tmp_path / "many", files))))

@@ -16,6 +16,7 @@ from repro.evaluation.plan import Request, plan_evaluation
 from repro.exceptions import StorageError
 from repro.results.record import RunRecord
 from repro.results.store import RunFolder, read_rows
+from repro.results.survey import survey
 from repro.specs import Sample
 from tests.oracle import NAME, paint_folders, save_weights
 
@@ -110,6 +111,9 @@ def test_an_unreadable_image_makes_the_run_invalid_until_it_is_mended(request_: 
     assert failed["image_id"] == victim.stem
     assert str(failed["status"]).startswith("unreadable: truncated")
     assert failed["top5"] is None
+    # The shards that are kept beside it, to be mended, are no run under way.
+    (told,) = survey(request_.runs).left_out.values()
+    assert told.startswith("INVALID: ")
 
     accepted = run(replace(request_, allow_unreadable=True))
     assert accepted.status == "complete"

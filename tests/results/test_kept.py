@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from repro.exceptions import Busy, StorageError
+from repro.results.atomic import replacing
 from repro.results.kept import KeptRows
 
 SCHEMA = pa.schema(
@@ -64,3 +65,16 @@ def test_only_one_process_writes(tmp_path: Path) -> None:
         pass
     with kept.locked():
         pass
+
+
+def test_what_one_process_writes_another_does_not_sweep_away(tmp_path: Path) -> None:
+    """Both write beside one run, each its own file; what a killed one left of ours goes."""
+    ours, theirs = (KeptRows(tmp_path, name, SCHEMA, "0123456789abcdef") for name in ("gradcam", "hirescam"))
+    left = tmp_path / f".{ours.path.stem}.0123.tmp"
+    left.touch()
+    with replacing(theirs.path) as file:
+        with ours.locked():
+            ours.write(rows("a"))
+        file.write(b"whole")
+    assert theirs.path.read_bytes() == b"whole"
+    assert not left.exists()

@@ -27,6 +27,7 @@ from repro.reporting.codings import (
     progress_table,
     verdicts_table,
 )
+from repro.reporting.runs import short_names
 
 st.title("Coding")
 choice = runs.choose(chosen_runs())
@@ -52,7 +53,7 @@ else:
     with left:
         show_photograph(choice, case.image_id)
     with right:
-        st.subheader(question(case, runs.short_names(list(choice.records.values()))[run]))
+        st.subheader(question(case, short_names(list(choice.records.values()))[run]))
         if (standing := done.get(case.image_id)) is not None:
             st.info(f"You said: {standing.verdict}. A new verdict takes its place.")
         show_verdicts(case, reader)

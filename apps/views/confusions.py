@@ -9,6 +9,7 @@ from repro.browser.matrix import show_matrix
 from repro.browser.pairs import show_pairs
 from repro.browser.selection import ranked_pairs, show_filters
 from repro.browser.sidebar import chosen_runs
+from repro.reporting.runs import short_names
 
 TABLE, MATRIX = "table", "matrix"
 
@@ -30,7 +31,7 @@ if not len(pairs):
     st.stop()
 st.markdown(f"**{int(pairs['count'].sum()):,} errors in {len(pairs):,} pairs**")
 if form == TABLE:
-    names = runs.short_names(list(choice.records.values()))
+    names = short_names(list(choice.records.values()))
     show_pairs(pairs, names, chance=selection.tells_chance, key="pairs")
 else:
     show_matrix(pairs)

@@ -14,11 +14,12 @@ from repro.browser.tables import show_table
 from repro.browser.texts import plain
 from repro.catalogue.classes import class_name
 from repro.reporting.image import answers_table, facts_table
+from repro.reporting.runs import short_names
 from repro.reporting.table import literal
 
 choice = runs.choose(chosen_runs())
 image_id, said = asked_image(choice)
-names = runs.short_names(list(choice.records.values()))
+names = short_names(list(choice.records.values()))
 label = next(iter(said.values()))["label"]
 st.title(plain(image_id))
 ways = {

@@ -12,6 +12,7 @@ from repro.browser.tables import show_table
 from repro.browser.texts import plain
 from repro.catalogue.classes import class_name
 from repro.reporting.confusion import classes_table, ways_table
+from repro.reporting.runs import short_names
 
 pair = asked_pair()
 there, back = (class_name(index) for index in pair)
@@ -34,7 +35,7 @@ errors = errors_of(pair, study)
 if not len(errors):
     st.info("None of these runs takes the one for the other.", icon=":material/check:")
     st.stop()
-names = runs.short_names(list(choice.records.values()))
+names = short_names(list(choice.records.values()))
 left, right = st.columns(2)
 with left:
     mapped = wanted_maps(choice, names)

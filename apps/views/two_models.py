@@ -12,10 +12,11 @@ from repro.browser.tables import show_table
 from repro.browser.texts import plain
 from repro.browser.two_models import choose_two, compare_two, show_answers, show_counts
 from repro.reporting.paired import finding_sentence, metrics_table, pairs_table
+from repro.reporting.runs import short_names
 
 st.title("Two models")
 two = choose_two(runs.choose(chosen_runs()))
-names = runs.short_names(list(two.records.values()))
+names = short_names(list(two.records.values()))
 called = list(names.values())
 found = compare_two(two)
 st.markdown(f"**{plain(finding_sentence(found.pair, *called))}**")

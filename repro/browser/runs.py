@@ -70,13 +70,6 @@ def run_folder(run: str) -> Path:
     return folder() / run
 
 
-def short_names(records: Sequence[RunRecord]) -> dict[str, str]:
-    """What each run is called: its model's label, and its id where several would be called alike."""
-    labels = {record.run_id: record.model.label or record.model.name for record in records}
-    called = list(labels.values())
-    return {run: label if called.count(label) == 1 else run for run, label in labels.items()}
-
-
 def data_root(record: RunRecord) -> Path | None:
     """Where the images of a run are: `$REPRO_DATA`, else where they were; None: nobody knows.
 

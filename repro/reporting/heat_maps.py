@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from repro.analysis.pointing import Pointing
 from repro.catalogue.classes import class_name
+from repro.reporting.runs import short_names
 from repro.reporting.table import Column, Group, Table, literal
 from repro.results.atomic import write_atomically
 from repro.results.heat_maps import CONTRAST, OK, PREDICTED, TARGETS, TRUE
@@ -47,15 +48,15 @@ def heat_maps_table(
     mapped: Sequence[MappedRun], method: str, pointing: Sequence[tuple[str, Pointing]] = ()
 ) -> Table:
     """One row an image, one group a run; `pointing` is by run id."""
-    labels = [run.record.model.label for run in mapped]
+    names = short_names([run.record for run in mapped])
     groups = []
     notes = [
         "Peak: where the map is strongest, in percent of the crop from the left and from the top.",
         "Fall: how many nats log p (predicted) - log p (true, or second best) loses, on average, once the "
         "strongest 10 % and 30 % of the contrast map are removed; beside it the same with random maps.",
     ]
-    for run, label in zip(mapped, labels, strict=True):
-        name = label if labels.count(label) == 1 else run.record.run_id
+    for run in mapped:
+        name = names[run.record.run_id]
         cells = tuple(_cells(image_id, maps, run.p[image_id]) for image_id, maps in run.maps.items())
         groups.append(Group(f"{name}: {len(cells)} images", cells))
         notes += _counted(name, list(run.maps.values()))

@@ -14,6 +14,13 @@ from repro.results.record import RunRecord
 from repro.results.store import read_rows
 
 
+def short_names(records: Sequence[RunRecord]) -> dict[str, str]:
+    """What each run is called: its model's label, and its id where several would be called alike."""
+    labels = {record.run_id: record.model.label or record.model.name for record in records}
+    called = list(labels.values())
+    return {run: label if called.count(label) == 1 else run for run, label in labels.items()}
+
+
 def runs_table(records: Sequence[RunRecord]) -> Table:
     """One row a run, with no percentage where the run may not be believed."""
     return Table(

@@ -8,29 +8,13 @@ from enum import StrEnum
 from statistics import mean
 
 from repro.analysis.seeds import FEWEST_SEEDS, Scatter, estimate_scatter
+from repro.analysis.trainings import Outcome
 from repro.exceptions import InvalidRun
 
 BASELINE = "baseline"
 
 ALIKE = 0.01
 """Two rows are alike where they surely differ by less than one point."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One training of a row: `n_right` of `n` held-out images."""
-
-    row: str
-    seed: int
-    n_right: int
-    n: int
-    params: int
-    diverged: bool
-    seconds: float
-
-    @property
-    def accuracy(self) -> float:
-        return self.n_right / self.n
 
 
 class Decision(StrEnum):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,13 +21,13 @@ from repro.commands.train import (
     report_written,
     require_folder,
 )
+from repro.exceptions import UsageError
 from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
-    from repro.analysis.ablation import Outcome
     from repro.analysis.seeds import Scatter
+    from repro.analysis.trainings import Outcome
     from repro.training.ablation import Ablation
-    from repro.training.side_by_side import Share
 
 
 SETTLED = {
@@ -56,6 +57,14 @@ def ablation(
     ] = "",
     recipe: Annotated[str, typer.Option(help="The baseline's: its name, or FILE.toml.")] = "small",
     settings: SettingsOption = None,
+    finished: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="An ablation.csv of this study from elsewhere: what it has is not trained again; may be "
+            "given several times.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Write the report there.")] = Path("reports"),
     device: DeviceOption = "auto",
     at_once: AtOnceOption = None,
@@ -66,8 +75,9 @@ def ablation(
     """Train the rows of the paper's ablation study, small, and judge what it claims.
 
     Every row of Table 5 by one recipe and one budget, several times. After a stop the same command goes on;
-    more --seeds add to what is there. Several machines: the same command on each, one --runs for all; several
-    GPUs: one for each, begun with CUDA_VISIBLE_DEVICES=0, 1, …
+    more --seeds add to what is there. Several machines: the same command on each, one --runs for all, or
+    without a folder in common each one's ablation.csv given to the next with --finished; several GPUs: one
+    for each, begun with CUDA_VISIBLE_DEVICES=0, 1, …
     Writes ablation.md, its picture and the raw csv after every training.
 
     Example: repro study ablation --data cifar10 --seeds 3 --epochs 5
@@ -102,15 +112,42 @@ def ablation(
         device=numerics.device,
         workers=default_loaders(numerics.device, share.at_once) if workers is None else workers,
     )
+    known = _read_finished(planned, finished or [])
     with TrainingProgress() as progress:
         outcomes = run_ablation(
             planned,
             runs_folder(runs) / "ablation",
+            known,
             share,
             lambda row, seed: progress.watch(f"{row}, seed {seed}: "),
-            lambda found: _write(planned, share, found, out),
+            lambda found: _write(planned, found, out),
         )
     _show(planned, outcomes, out)
+
+
+def _read_finished(planned: Ablation, files: Sequence[Path]) -> dict[str, Outcome]:
+    """The outcomes in `files` that are of this study, by their trainings' identities.
+
+    Raises:
+        UsageError: a file has none of them.
+        DataRefused: a file is damaged.
+    """
+    from repro.analysis.trainings import read_outcomes
+
+    own = {training.identity for _, training in planned.trainings()}
+    found: dict[str, Outcome] = {}
+    for file in files:
+        outcomes = read_outcomes(file)
+        here = {one.training: one for one in outcomes if one.training in own}
+        if not here:
+            raise UsageError(
+                f"{file}: none of its {len(outcomes)} trainings is of this study; "
+                "recipe, budget, rows, seeds or images differ",
+                hint="the same options as where it was written, or no --finished",
+            )
+        tell(f"{len(here)} of {len(outcomes)} trainings in {file} are of this study")
+        found |= here
+    return found
 
 
 def _show(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
@@ -129,16 +166,17 @@ def _show(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
     tell(f"next: the same command with {more}")
 
 
-def _write(planned: Ablation, share: Share, outcomes: list[Outcome], out: Path) -> None:
+def _write(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
     """Writes report, picture and csv of what is trained so far."""
     from repro.analysis.ablation import study_ablation
+    from repro.analysis.trainings import outcomes_csv
     from repro.catalogue.table5 import printed_top1
-    from repro.reporting.ablation import claims_table, draw_ablation, outcomes_csv, rows_table
+    from repro.reporting.ablation import claims_table, draw_ablation, rows_table
     from repro.reporting.table import to_markdown
     from repro.results.atomic import write_atomically
 
     study, printed = study_ablation(outcomes, 1 / len(planned.images.classes)), printed_top1()
-    parts = [_head(planned, share, outcomes, study.scatter), to_markdown(claims_table(study))]
+    parts = [_head(planned, outcomes, study.scatter), to_markdown(claims_table(study))]
     with report_written():
         write_atomically(out / "ablation.csv", outcomes_csv(outcomes))
         if study.differences:
@@ -148,14 +186,13 @@ def _write(planned: Ablation, share: Share, outcomes: list[Outcome], out: Path) 
         write_atomically(out / "ablation.md", "\n".join(parts).encode())
 
 
-def _head(planned: Ablation, share: Share, outcomes: list[Outcome], scatter: Scatter | None) -> str:
-    from repro.evaluation.environment import describe_environment
+def _head(planned: Ablation, outcomes: list[Outcome], scatter: Scatter | None) -> str:
     from repro.reporting.ablation import WRITTEN_BY
 
     plan, how = planned.recipe.schedule, planned.recipe.optimisation
     n_images = plan.images_per_epoch or len(planned.images)
     network = planned.recipe.network
-    versions = describe_environment()
+    environments = Counter(outcome.environment for outcome in outcomes)
     hours = sum(outcome.seconds for outcome in outcomes) / 3600
     if scatter:
         low, high = (100 * end(scatter.deviations.values()) for end in (min, max))
@@ -180,10 +217,10 @@ def _head(planned: Ablation, share: Share, outcomes: list[Outcome], scatter: Sca
         f"{how.precision}, peak learning rate {how.learning_rate:g}; recipe "
         f"`{planned.recipe.name}`, layer scale from {network.layer_scale:g}\n"
         f"- {len(outcomes)} of {planned.seeds * len(planned.rows)} trainings ({len(planned.rows)} rows, "
-        f"{planned.seeds} seeds) done, {hours:.1f} hours of training on {planned.device}, "
-        f"{share.at_once} at a time, python {versions['python']}, torch {versions['torch']}, "
-        f"timm {versions['timm']}\n"
-        f"- {told}\n" + "".join(f"- {remark}\n" for remark in _remarks(planned))
+        f"{planned.seeds} seeds) done, {hours:.1f} hours of training, all together\n"
+        + "".join(f"- {n} on {environment}\n" for environment, n in environments.items())
+        + f"- {told}\n"
+        + "".join(f"- {remark}\n" for remark in _remarks(planned))
     )
 
 

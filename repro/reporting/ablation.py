@@ -1,12 +1,11 @@
-"""The report of an ablation: its tables, its picture, its raw csv."""
+"""The report of an ablation: its tables and its picture."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
-from io import BytesIO, StringIO
+from collections.abc import Mapping
+from io import BytesIO
 
-from repro.analysis.ablation import ALIKE, BASELINE, AblationStudy, Outcome
+from repro.analysis.ablation import ALIKE, BASELINE, AblationStudy
 from repro.reporting.figures import percent_interval, points_interval
 from repro.reporting.picture import STYLE
 from repro.reporting.table import Column, Group, Table
@@ -88,18 +87,6 @@ def claims_table(study: AblationStudy) -> Table:
             "More says nothing of how much: whether a row collapses as in the paper, its Top-1 says.",
         ),
     )
-
-
-def outcomes_csv(outcomes: Sequence[Outcome]) -> bytes:
-    """A line a training."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", "seed", "n_right", "n", "params", "diverged", "seconds"])
-    for one in outcomes:
-        writer.writerow(
-            [one.row, one.seed, one.n_right, one.n, one.params, str(one.diverged).lower(), one.seconds]
-        )
-    return text.getvalue().encode()
 
 
 def draw_ablation(study: AblationStudy, printed: Mapping[str, float]) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from repro.analysis.ablation import Outcome
+from repro.analysis.trainings import Outcome
 from repro.architecture import table5_row
 from repro.datasets.training_images import TrainingImages
 from repro.training.recipe import Recipe
@@ -46,33 +46,50 @@ class Ablation:
 def run_ablation(
     ablation: Ablation,
     folder: Path,
+    finished: Mapping[str, Outcome],
     share: Share,
     watch: Callable[[str, int], Watcher],
     done: Callable[[list[Outcome]], None],
 ) -> list[Outcome]:
     """Trains what is not trained yet, each in a folder of its own in `folder`.
 
+    `finished` are outcomes from elsewhere, by their trainings' identities: those are not trained here.
     `watch` gives the watcher of a row's training with a seed; `done` sees all outcomes so far.
 
     Raises:
         UsageError, DataRefused, StorageError, ProcessLost: as `train_all`.
     """
     planned = list(ablation.trainings())
-    jobs = [(training, folder / training.name) for _, training in planned]
-    outcomes: list[Outcome] = []
+    missing = [one for one in planned if one[1].identity not in finished]
+    jobs = [(training, folder / training.name) for _, training in missing]
+    found = dict(finished)
+
+    def outcomes() -> list[Outcome]:
+        return [found[training.identity] for _, training in planned if training.identity in found]
 
     def watch_job(index: int) -> Watcher:
-        row, training = planned[index]
+        row, training = missing[index]
         return watch(row, training.seed)
 
+    if outcomes():
+        done(outcomes())
     with closing(train_all(jobs, share, watch_job)) as ended:
         for records in ended:
-            outcomes = [_outcome(*planned[index], record) for index, record in records.items()]
-            done(outcomes)
-    return outcomes
+            for index, record in records.items():
+                row, training = missing[index]
+                found[training.identity] = _outcome(row, training, record)
+            done(outcomes())
+    return outcomes()
 
 
 def _outcome(row: str, training: Training, record: Record) -> Outcome:
+    threads = record["threads"]
+    on = (
+        f"cpu, {threads} thread{'s' if threads > 1 else ''}"
+        if record["device"] == "cpu"
+        else record["device"]
+    )
+    versions = [f"{package} {record['environment'][package]}" for package in ("python", "torch", "timm")]
     return Outcome(
         row=row,
         seed=training.seed,
@@ -81,4 +98,6 @@ def _outcome(row: str, training: Training, record: Record) -> Outcome:
         params=record["params"],
         diverged=record["diverged"],
         seconds=record["seconds"],
+        environment=", ".join([on, *versions]),
+        training=training.identity,
     )

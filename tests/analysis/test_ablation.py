@@ -12,10 +12,10 @@ from repro.analysis.ablation import (
     Comparison,
     Decided,
     Decision,
-    Outcome,
     Relation,
     study_ablation,
 )
+from repro.analysis.trainings import Outcome
 from repro.architecture import TABLE5
 from repro.catalogue.table5 import printed_top1
 from repro.exceptions import InvalidRun
@@ -23,13 +23,15 @@ from repro.exceptions import InvalidRun
 N = 10_000
 
 
+def outcome(row: str, seed: int, n_right: int) -> Outcome:
+    return Outcome(row, seed, n_right, N, 1_000, False, 60.0, "cpu", f"{row} {seed}")
+
+
 def outcomes(accuracies: dict[str, float], n_seeds: int, scatter: float = 0.004) -> list[Outcome]:
     random = np.random.default_rng(0)
     shared = random.normal(0, 0.01, n_seeds)
     return [
-        Outcome(
-            row, seed, round(N * (mean + shared[seed] + random.normal(0, scatter))), N, 1_000, False, 60.0
-        )
+        outcome(row, seed, round(N * (mean + shared[seed] + random.normal(0, scatter))))
         for seed in range(n_seeds)
         for row, mean in accuracies.items()
     ]
@@ -71,7 +73,7 @@ def test_rows_are_compared_over_their_common_seeds() -> None:
     """A seed that the baseline alone had, and did badly with, says nothing of the difference."""
     accuracies = {(BASELINE, 0): 0.60, (BASELINE, 1): 0.62, (BASELINE, 2): 0.30, ("ReLU", 0): 0.58}
     accuracies |= {("ReLU", 1): 0.60}
-    found = [Outcome(row, seed, round(N * a), N, 1_000, False, 60.0) for (row, seed), a in accuracies.items()]
+    found = [outcome(row, seed, round(N * a)) for (row, seed), a in accuracies.items()]
     difference, _ = study_ablation(found, chance=0.1).differences["ReLU"]
     assert difference == pytest.approx(-0.02)
 
@@ -116,7 +118,7 @@ def test_not_more_is_meant_to_within_a_point(gain: float, expected: Decision) ->
 
 def test_collapsed_rows_do_not_move_the_scatter() -> None:
     plain = study_ablation(outcomes(LEARNING, 3), 0.1)
-    collapsed = [Outcome("no norm", seed, 1000 + 300 * seed, N, 1, True, 1.0) for seed in range(3)]
+    collapsed = [outcome("no norm", seed, 1000 + 300 * seed) for seed in range(3)]
     assert study_ablation([*outcomes(LEARNING, 3), *collapsed], 0.1).scatter == plain.scatter
 
 

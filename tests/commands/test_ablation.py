@@ -52,6 +52,42 @@ def test_rows_are_trained_once_and_reported(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "reports" / "ablation.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_what_was_trained_elsewhere_is_taken_from_its_csv(data: Path, tmp_path: Path) -> None:
+    """Two machines with no folder in common: the second trains what the first has not, and reports both."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    rows = ["--rows", "baseline,no norm", "--epochs", "1", "--seeds", "2"]
+    there = study(data, one, "--rows", "baseline,no norm", "--epochs", "1", "--seeds", "1")
+    assert there.exit_code == 0, there.stderr
+    kept = one / "reports" / "ablation.csv"
+    here = study(data, other, *rows, "--finished", str(kept))
+    assert here.exit_code == 0, here.stderr
+    assert f"2 of 2 trainings in {kept} are of this study" in here.stderr
+    assert "seed 0" not in here.stderr
+    assert len(list(other.glob("runs/**/training.json"))) == 2
+    lines = (other / "reports" / "ablation.csv").read_text().splitlines()
+    assert lines[:3] == kept.read_text().splitlines()
+    assert [line.split(",")[:2] for line in lines[3:]] == [["baseline", "1"], ["no norm", "1"]]
+    report = (other / "reports" / "ablation.md").read_text()
+    assert "4 of 4 trainings (2 rows, 2 seeds) done" in report
+    assert "4 on cpu, 1 thread, python" in report
+    both = study(data, tmp_path / "third", *rows, "--finished", str(other / "reports" / "ablation.csv"))
+    assert both.exit_code == 0, both.stderr
+    assert not list((tmp_path / "third").glob("runs/**/training.json"))
+    assert (tmp_path / "third" / "reports" / "ablation.md").read_text() == report
+
+
+def test_trainings_of_another_study_are_not_taken_for_this_one_s(data: Path, tmp_path: Path) -> None:
+    done = study(data, tmp_path, "--rows", "baseline", "--seeds", "1", "--epochs", "1")
+    assert done.exit_code == 0, done.stderr
+    kept = tmp_path / "reports" / "ablation.csv"
+    refused = study(
+        data, tmp_path / "o", "--rows", "baseline", "--seeds", "1", "--epochs", "2", "--finished", str(kept)
+    )
+    assert refused.exit_code == 2
+    assert f"{kept}: none of its 1 trainings is of this study" in refused.stderr
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_report_that_cannot_be_written_is_told_before_the_training(data: Path, tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("a file")
     refused = study(data, tmp_path, "--rows", "baseline,baseline", "--seeds", "1", "--epochs", "1")

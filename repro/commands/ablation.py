@@ -84,7 +84,8 @@ def ablation(
     """
     from repro.architecture import TABLE5, require_baseline, table5_row
     from repro.datasets.training_images import open_training_images
-    from repro.training.recipe import find_recipe, with_budget
+    from repro.training.recipe import with_budget
+    from repro.training.recipe_files import find_recipe
 
     named = dict.fromkeys(row.strip() for row in rows.split(",") if row.strip())
     chosen = list(named or TABLE5)

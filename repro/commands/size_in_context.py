@@ -62,7 +62,8 @@ def size_in_context(
 
     Example: repro study size-in-context --seeds 3
     """
-    from repro.training.recipe import find_recipe, with_budget
+    from repro.training.recipe import with_budget
+    from repro.training.recipe_files import find_recipe
     from repro.training.size_scenes import require_whole_scenes
 
     chosen = find_recipe(recipe, settings or [], settled=SETTLED)

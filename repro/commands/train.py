@@ -127,7 +127,7 @@ def train(
     Example: repro train small --data cifar10
     """
     from repro.datasets.training_images import open_training_images
-    from repro.training.recipe import find_recipe
+    from repro.training.recipe_files import find_recipe
 
     chosen = find_recipe(recipe, settings or [])
     images, held_out = open_training_images(data)

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
-from repro.analysis.cause_pairs import ANY, Base
 from repro.analysis.causes import CONTEXT, SHAPE, SIZE
 from repro.analysis.family_pairs import MIN_ERRORS, FamilyPairs
 from repro.analysis.probed import ALL_PROBED, Probed
 from repro.analysis.study import (
     CANDIDATES,
-    CauseDifference,
     CauseStudy,
     Scope,
     StudiedRun,
 )
 from repro.catalogue.class_lookup import find_class
-from repro.reporting.paired import p_text
+from repro.reporting.difference_sentences import MOST_TOLD, count_of, tell_differences
+from repro.reporting.figures import points_interval
 from repro.reporting.study import share_interval
-
-MOST_TOLD = 6
-"""Of more pairs of models than these, one sentence tells of all."""
 
 _EXAMPLE = ("water bottle", "lipstick")
 _DOG = "Chihuahua"
 
 _ASKED = {"size": "size", "context": "surroundings", "shape": "shape"}
-
-_BASES = {Base.IMAGES: "Of all images", Base.BOTH_WRONG: "Of the images that both get wrong"}
 
 
 def summarise(study: CauseStudy, pairs: FamilyPairs, probed: Sequence[Probed]) -> dict[str, list[str]]:
@@ -36,8 +29,8 @@ def summarise(study: CauseStudy, pairs: FamilyPairs, probed: Sequence[Probed]) -
     found = {
         "In short": list(_in_short(study, probed)),
         "What the errors are": list(_shares(study)),
-        "Do models differ?": list(_differences(study, Scope.GENUINE)),
-        "With acceptable labels": list(_differences(study, Scope.ALL)),
+        "Do models differ?": list(tell_differences(study, Scope.GENUINE)),
+        "With acceptable labels": list(tell_differences(study, Scope.ALL)),
         "Which confusions": list(_pairs(study, pairs)),
         "What probes say": list(_probes(study, probed)),
         "What is not known": list(_unknown(study, probed)),
@@ -65,8 +58,8 @@ def _differs(study: CauseStudy, cause: str) -> str:
     if not found:
         return "there is no other model to differ from; "
     if n := sum(one.shown for one in found):
-        return f"{n:,} of {_count(len(found), 'comparison')} between models show a difference; "
-    return f"no difference between models is shown in {_count(len(found), 'comparison')}; "
+        return f"{n:,} of {count_of(len(found), 'comparison')} between models show a difference; "
+    return f"no difference between models is shown in {count_of(len(found), 'comparison')}; "
 
 
 def _tested(kind: str, probed: Sequence[Probed]) -> str:
@@ -75,12 +68,12 @@ def _tested(kind: str, probed: Sequence[Probed]) -> str:
     if not effects:
         return "no probe was run, so whether it drives them is not known"
     n = sum(effect.interval()[0] > 0 for effect in effects)
-    return f"probes show an excess over controls in {n} of {_count(len(effects), 'run')}"
+    return f"probes show an excess over controls in {n} of {count_of(len(effects), 'run')}"
 
 
 def _shares(study: CauseStudy) -> Iterator[str]:
     n_runs, n = len(study.runs), study.n_images - study.n_no_label
-    counted = f"{_count(n_runs, 'run')} of {'the same ' if n_runs > 1 else ''}{study.n_images:,} images"
+    counted = f"{count_of(n_runs, 'run')} of {'the same ' if n_runs > 1 else ''}{study.n_images:,} images"
     if study.n_no_label:
         counted += (
             f"; {study.n_no_label:,} of these have no valid label, so genuine errors are counted over {n:,}"
@@ -95,107 +88,12 @@ def _shares(study: CauseStudy) -> Iterator[str]:
 def _of_run(run: StudiedRun) -> str:
     n, n_all = run.n_errors[Scope.GENUINE], run.n_errors[Scope.ALL]
     if not n:
-        return f"{run.name} ({run.token_mixer}): none of {_count(n_all, 'error')} is genuine."
+        return f"{run.name} ({run.token_mixer}): none of {count_of(n_all, 'error')} is genuine."
     shares = run.shares[Scope.GENUINE]
     told = ", ".join(
         f"{cause} {100 * share.fraction:.1f} % ({share_interval(share)})" for cause, share in shares.items()
     )
     return f"{run.name} ({run.token_mixer}): {n:,} of {n_all:,} errors are genuine; of these: {told}."
-
-
-def _differences(study: CauseStudy, scope: Scope) -> Iterator[str]:
-    found = [one for one in study.differences if one.scope is scope]
-    if not found:
-        if scope is Scope.GENUINE:
-            yield "One run alone: there is no other model to differ from."
-        return
-    pairs = list(dict.fromkeys((one.first, one.second) for one in found))
-    if len(pairs) > MOST_TOLD:
-        yield from _of_many(found, len(pairs))
-        return
-    for pair in pairs:
-        for base in Base:
-            compared = [one for one in found if (one.first, one.second) == pair and one.base is base]
-            if compared:
-                yield from _of_pair(study, compared)
-    if scope is Scope.GENUINE:
-        yield from _of_families(study)
-
-
-def _of_pair(study: CauseStudy, compared: Sequence[CauseDifference]) -> Iterator[str]:
-    """What two models show on one base: each difference, then what is left where none is shown."""
-    one = compared[0]
-    first, second = study.names[one.first], study.names[one.second]
-    where = f"{_BASES[one.base]} ({one.counts.n:,})"
-    for each in compared:
-        if each.shown:
-            yield f"{where}: {_shown(each, first, second)}"
-    alike = [each for each in compared if not each.shown]
-    if alike:
-        yield f"{where}: {_not_shown(alike, first, second, study.n_comparisons(one.scope))}"
-
-
-def _shown(one: CauseDifference, first: str, second: str) -> str:
-    a, b = one.rates
-    more, less = (first, second) if a > b else (second, first)
-    high, low = max(a, b), min(a, b)
-    ends = one.interval if a > b else (-one.interval[1], -one.interval[0])
-    return (
-        f"{more} makes {_cause(one)} more often than {less}: {100 * high:.2f} % against {100 * low:.2f} %, "
-        f"{100 * (high - low):.2f} points more ({_points(ends)}; corrected p {p_text(one.p_corrected)})."
-    )
-
-
-def _not_shown(alike: Sequence[CauseDifference], first: str, second: str, n_comparisons: int) -> str:
-    told = "; ".join(_told(one) for one in alike)
-    bound = max(abs(end) for one in alike for end in one.joint)
-    return (
-        f"no difference between {first} and {second} is shown in: {told}. A difference of more than "
-        f"{_up(bound)} points in {'it' if len(alike) == 1 else 'any of these'} is excluded "
-        f"(95 % for all {n_comparisons} comparisons at once)."
-    )
-
-
-def _told(one: CauseDifference) -> str:
-    """With acceptable labels the table alone has the figures: the sentence would be too long."""
-    cause = one.cause if one.cause != ANY else _cause(one)
-    if one.scope is Scope.ALL:
-        return cause
-    first, second = one.rates
-    return f"{cause} {100 * (first - second):+.2f} points ({_points(one.interval)} by itself)"
-
-
-def _of_many(found: Sequence[CauseDifference], n_pairs: int) -> Iterator[str]:
-    """Counts, within and between token mixers; where nothing is shown, what is excluded."""
-    shown = sum(one.shown for one in found)
-    yield (
-        f"{_count(n_pairs, 'pair')} of models, {len(found):,} comparisons: {shown:,} show a difference "
-        "(corrected p below 0.05)."
-    )
-    for base in Base:
-        for same in (False, True):
-            some = [one for one in found if one.base is base and one.same_family is same]
-            if some:
-                n = sum(one.shown for one in some)
-                kind = "the same token mixer" if same else "different token mixers"
-                yield f"{_BASES[base]}, between models of {kind}: {n:,} of {len(some):,} show one."
-    if not shown:
-        bound = max(abs(end) for one in found for end in one.joint)
-        yield (
-            "No difference is shown between any two; one of more than "
-            f"{_up(bound)} points is excluded (95 % for all at once)."
-        )
-
-
-def _of_families(study: CauseStudy) -> Iterator[str]:
-    if len(study.families) == 1:
-        yield f"All runs are of {study.families[0].token_mixer}: nothing is said of other token mixers."
-    elif any(len(family.runs) == 1 for family in study.families):
-        alone = [family.token_mixer for family in study.families if len(family.runs) == 1]
-        yield (
-            f"There is one model alone of {' and of '.join(alone)}: what differs between token mixers cannot "
-            "be told there from what differs between models, their training or their size."
-        )
 
 
 def _pairs(study: CauseStudy, pairs: FamilyPairs) -> Iterator[str]:
@@ -222,7 +120,7 @@ def _of_the_talk(study: CauseStudy) -> Iterator[str]:
     if n_bottles := int((errors["label"] == true).sum()):
         yield (
             f"The talk's example, {_EXAMPLE[0]} taken for {_EXAMPLE[1]}: {n:,} of {n_bottles:,} errors on a "
-            f"{_EXAMPLE[0]}, over {_count(len(study.runs), 'run')}."
+            f"{_EXAMPLE[0]}, over {count_of(len(study.runs), 'run')}."
         )
     else:
         yield f"The talk's example cannot be asked: no error here is on a {_EXAMPLE[0]}."
@@ -239,7 +137,7 @@ def _probes(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
     for one in probed:
         effect = one.attribution.any_dose
         low, high = effect.interval()
-        excess = f"{100 * effect.excess:+.1f} points ({_points((low, high))})"
+        excess = f"{100 * effect.excess:+.1f} points ({points_interval((low, high))})"
         verdict = (
             f"the excess of {excess} speaks for {_ASKED[one.kind]}"
             if low > 0
@@ -279,25 +177,6 @@ def _unknown(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
             f"No probe was run for {_listed(missing)}: whether surroundings help, or size or shape misleads, "
             "is not tested there."
         )
-
-
-def _cause(one: CauseDifference) -> str:
-    if one.cause != ANY:
-        return f"errors of cause {one.cause}"
-    return "any error" if one.scope is Scope.ALL else "any genuine error"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def _points(ends: tuple[float, float]) -> str:
-    return " to ".join(f"{100 * end:+.2f}" for end in ends)
-
-
-def _up(fraction: float) -> str:
-    """In points, rounded up: it is a bound."""
-    return f"{math.ceil(10_000 * fraction - 1e-9) / 100:.2f}"
 
 
 def _listed(names: Sequence[str]) -> str:

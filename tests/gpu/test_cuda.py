@@ -227,7 +227,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def training(data: Path, *settings: str) -> Training:
     from repro.datasets.training_images import open_training_images
-    from repro.training.recipe import find_recipe
+    from repro.training.recipe_files import find_recipe
 
     images, held_out = open_training_images(data)
     return Training(

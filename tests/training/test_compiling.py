@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from repro.commands import app
 from repro.datasets.training_images import open_training_images
-from repro.training.recipe import find_recipe
+from repro.training.recipe_files import find_recipe
 from repro.training.train import Training, train
 from tests.training.toys import Quiet, paint_classes, write_recipe
 

@@ -15,7 +15,8 @@ from repro.training.checkpoints import Checkpoint
 from repro.training.learner import Learner
 from repro.training.loading import Batch, Loading
 from repro.training.processes import Processes
-from repro.training.recipe import OPTIMIZERS, find_recipe
+from repro.training.recipe import OPTIMIZERS
+from repro.training.recipe_files import find_recipe
 from tests.training.toys import paint_classes, write_recipe
 
 

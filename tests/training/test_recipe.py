@@ -11,7 +11,8 @@ import torch
 from repro.architecture import POOLFORMERS
 from repro.exceptions import UsageError
 from repro.metaformer import MetaFormer
-from repro.training.recipe import describe, find_recipe
+from repro.training.recipe import describe
+from repro.training.recipe_files import find_recipe
 from tests.training.toys import RECIPE
 
 

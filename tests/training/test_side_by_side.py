@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from repro.datasets.training_images import open_training_images
 from repro.exceptions import DataRefused, ProcessLost
 from repro.training.checkpoints import TrainingFolder
-from repro.training.recipe import find_recipe
+from repro.training.recipe_files import find_recipe
 from repro.training.side_by_side import Job, Share, train_all
 from repro.training.train import Training, train
 from tests.training.toys import Quiet, paint_classes, write_recipe

@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_score
 
 from repro.datasets.training_images import open_training_images
 from repro.metaformer import MetaFormer
-from repro.training.recipe import find_recipe
+from repro.training.recipe_files import find_recipe
 from repro.training.size_in_context import SmallModel, control
 from repro.training.size_scenes import CLASSES, FOCAL_PX, RANGES_M, SPLITS, draw_scene, render, write_scenes
 

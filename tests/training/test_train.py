@@ -32,7 +32,7 @@ from repro.metaformer import MetaFormer
 from repro.training.checkpoints import TrainingFolder
 from repro.training.loading import Loading, epoch_order
 from repro.training.processes import Processes
-from repro.training.recipe import find_recipe
+from repro.training.recipe_files import find_recipe
 from repro.training.train import Training, train
 from tests.training.toys import Quiet, paint_classes, write_recipe
 

@@ -6,23 +6,33 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BY = "make bench"
 
 
 def keep(measured: Mapping[str, Any], folder: Path) -> str:
-    """Puts a set of models into `bench.json`, draws `bench.md` and `bench.png` anew, and gives the text."""
+    """Puts a set of models into `bench.json`, draws `bench.md` and `bench.png` anew, and gives the text.
+
+    It takes the place of the same set measured before on such a processor; other machines' stand beside it.
+    """
     path = folder / "bench.json"
     sets = json.loads(path.read_text(encoding="utf-8"))["sets"] if path.is_file() else []
-    identity = [measured["name"], measured["device"]]
-    sets = [of for of in sets if [of["name"], of["device"]] != identity] + [dict(measured)]
+    sets = [of for of in sets if _identity(of) != _identity(measured)] + [dict(measured)]
+    sets.sort(key=_identity)
     values = {"sets": sets}
     path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     text = bench_markdown(values)
     (folder / "bench.md").write_text(text, encoding="utf-8")
     (folder / "bench.png").write_bytes(draw(values))
     return text
+
+
+def _identity(of: Mapping[str, Any]) -> tuple[str, str, str]:
+    return of["device"], of["processor"], of["name"]
 
 
 def bench_markdown(values: Mapping[str, Any]) -> str:
@@ -40,16 +50,20 @@ def bench_markdown(values: Mapping[str, Any]) -> str:
         "which our networks had no images. Passes alone: without imports. Decided: the class, and whether "
         "the label is among the first five.",
     ]
+    processor = ""
     for of in values["sets"]:
         limits, environment = of["limits"], of["environment"]
-        lines += ["", f"## {of['name']}, {of['device']}", ""]
+        if of["processor"] != processor:
+            processor = of["processor"]
+            lines += ["", f"## {processor}"]
+        lines += ["", f"### {of['name']}, {of['device']}", ""]
         copies = of.get("copies", 1)
         told = "" if copies == 1 else f", {copies} files of each of {of['images'] // copies:,}"
         lines.append(f"{', '.join(of['models'])}: {of['images']:,} photographs{told}.")
         if not of["name"].startswith("lite"):
             lines.append("Random weights: what they decide means nothing; how fast they are does.")
         lines.append(
-            f"{of['date']}: {of['processor']}; torch {environment['torch']}, timm {environment['timm']}; "
+            f"{of['date']}: torch {environment['torch']}, timm {environment['timm']}; "
             f"batches of {of['batch_size']}, {of['workers']} loader processes, {of['rounds']} rounds. "
             f"Limits: {limits['float32_gmacs_per_second']:,.0f} GMACs a second in matrix products of fp32, "
             f"{limits['bfloat16_gmacs_per_second']:,.0f} of bf16; {limits['decoded_per_second']:,.0f} "
@@ -83,7 +97,7 @@ def _spread(ratios: Sequence[float]) -> str:
 
 
 def draw(values: Mapping[str, Any]) -> bytes:
-    """How many times as fast as timm's loop: a bar a way, its rounds as dots."""
+    """How many times as fast as timm's loop: a bar a way, its rounds as dots; a panel a processor."""
     from io import BytesIO
 
     import matplotlib.style
@@ -92,24 +106,31 @@ def draw(values: Mapping[str, Any]) -> bytes:
 
     from repro.reporting.picture import STYLE
 
-    bars = [
-        (f"{of['name']}, {of['device']}: {side}", took["ratios"])
-        for of in values["sets"]
-        for side, took in of["sides"].items()
-        if not side.startswith("timm")
-    ]
-    file = BytesIO()
+    panels: dict[str, list[tuple[str, Sequence[float]]]] = {}
+    for of in values["sets"]:
+        panels.setdefault(of["processor"], []).extend(
+            (f"{of['name']}, {of['device']}: {side}", took["ratios"])
+            for side, took in of["sides"].items()
+            if not side.startswith("timm")
+        )
+    file, heights = BytesIO(), [1 + len(bars) for bars in panels.values()]
     with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(9, 1 + 0.32 * len(bars)), dpi=110, layout="constrained")
+        figure = Figure(figsize=(9, 1 + 0.32 * sum(heights)), dpi=110, layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        places = list(range(len(bars)))
-        axes.barh(places, [median(ratios) for _, ratios in bars], color="#E69F00", height=0.62)
-        for place, (_, ratios) in zip(places, bars, strict=True):
-            axes.plot(ratios, [place] * len(ratios), "o", color="#222222", markersize=3)
-        axes.axvline(1, color="#555555", linewidth=1)
-        axes.set_yticks(places, [name for name, _ in bars])
-        axes.invert_yaxis()
+        all_axes = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        for axes, (processor, bars) in zip(all_axes, panels.items(), strict=True):
+            axes.set_title(processor)
+            _draw_bars(axes, bars)
         axes.set_xlabel("times as fast as timm's own loop, the same photographs and cores")
         figure.savefig(file, format="png", metadata={"Software": f"Written by `{BY}`; do not edit."})
     return file.getvalue()
+
+
+def _draw_bars(axes: Axes, bars: Sequence[tuple[str, Sequence[float]]]) -> None:
+    places = list(range(len(bars)))
+    axes.barh(places, [median(ratios) for _, ratios in bars], color="#E69F00", height=0.62)
+    for place, (_, ratios) in zip(places, bars, strict=True):
+        axes.plot(ratios, [place] * len(ratios), "o", color="#222222", markersize=3)
+    axes.axvline(1, color="#555555", linewidth=1)
+    axes.set_yticks(places, [name for name, _ in bars])
+    axes.invert_yaxis()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from repro.datasets.boxes import Boxes
+from repro.evaluation.leads import among
 from repro.evaluation.predict import score
 from repro.exceptions import UsageError
 from repro.explain.doses import Dose, apply
@@ -73,11 +74,12 @@ class SizeDial:
         return self._seen(factor, dose, crop, self._looking.answer([crop]))
 
     def _seen(self, factor: float, dose: Dose, crop: Crop, logits: torch.Tensor) -> Seen:
-        scores = score(logits, torch.tensor([self.label]))
+        classes = self._looking.run.classes
+        scores = score(logits, torch.tensor([self.label]), classes)
         if not scores.finite[0]:
             return Seen(factor, dose.name, crop, (), None, None)
         top5 = zip(scores.top5[0].tolist(), scores.p_top5[0].tolist(), strict=True)
-        p_predicted = logits.softmax(dim=1)[0, self.predicted]
+        p_predicted = among(logits, classes).softmax(dim=1)[0, self.predicted]
         return Seen(factor, dose.name, crop, tuple(top5), float(scores.p_label[0]), float(p_predicted))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from repro.evaluation.leads import best_classes
 from repro.evaluation.preprocess import normalise
 from repro.evaluation.scoring import Watcher
 from repro.explain import faithfulness
@@ -91,7 +92,7 @@ def _rows_of(
         "label": label,
         "predicted": predicted,
         "against": against,
-        "agrees": finite and int(logits.argmax()) == predicted,
+        "agrees": finite and int(best_classes(logits[None], run.classes)) == predicted,
         "width_px": photograph.whole.width,
         "height_px": photograph.whole.height,
     }

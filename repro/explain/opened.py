@@ -78,9 +78,15 @@ class OpenRun:
         return best, second if best == row["label"] else row["label"]
 
     @property
+    def classes(self) -> tuple[int, ...]:
+        """What its images are answered among, as they were when they were scored; empty: all 1000."""
+        return self.record.dataset.classes
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What decides, of the run and its surroundings, whatever is computed from it anew."""
         return {
+            **({"classes": self.classes} if self.classes else {}),
             "run": self.record.fingerprint,
             "rows": self.record.predictions_sha256,
             "device": self.numerics.device,

@@ -14,6 +14,7 @@ import pyarrow as pa
 import torch
 
 from repro.datasets.boxes import Boxes
+from repro.evaluation.leads import among
 from repro.evaluation.scoring import Watcher
 from repro.explain.doses import VERSION, Dose, apply
 from repro.explain.keeping import complete
@@ -115,6 +116,7 @@ def _rows_of(
     stored = looking.run.rows[photograph.image_id]
     label, predicted = stored["label"], stored["top5"][0]
     finite = torch.isfinite(logits).all(dim=1)
+    logits = among(logits, looking.run.classes)
     p = logits.softmax(dim=1)
     for i, dose in enumerate((Dose(looking.kind, AS_IT_IS, 0), *looking.doses)):
         yield {

@@ -24,7 +24,7 @@ from repro.explain.probing import pictures, probe
 from repro.explain.scene import HEAT_MAP
 from repro.results.probes import AS_IT_IS, BOX
 from tests.evaluation.test_evaluate import Watcher
-from tests.explain.toys import BIG, LAYER, SIZE_PX, SMALL, evaluate_toy, picture_for
+from tests.explain.toys import BIG, LAYER, SIZE_PX, SMALL, among, evaluate_toy, picture_for
 
 Run = tuple[OpenRun, Mapping[str, tuple[Box, ...]]]
 
@@ -40,6 +40,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
         pictures_ = [picture_for(kind, label, right, rng) for right in (False, True) for label in labels]
         found[kind] = evaluate_toy(kind, tmp_path_factory.mktemp(kind), pictures_)
     return found
+
+
+def test_the_dial_answers_among_the_classes_of_the_test_set(runs: dict[str, Run]) -> None:
+    whole, boxes = runs["size"]
+    image_id = next(i for i, row in whole.rows.items() if row["label"] == BIG and row["top5"][0] == SMALL)
+    seen = SizeDial(among(whole, (BIG, 3, 4, 5, 6, 7)), image_id, boxes=boxes, layer=LAYER).at(1)
+    assert seen.top5[0][0] == BIG
+    assert (seen.p_label, seen.p_predicted) == (pytest.approx(1), pytest.approx(1))
 
 
 @pytest.mark.parametrize("told_by", [BOX, HEAT_MAP])

@@ -20,7 +20,7 @@ from repro.explain.explain import explain
 from repro.explain.opened import OpenRun, open_run
 from repro.results.heat_maps import CONTRAST, OK, TARGETS, TRUE, load_maps
 from tests.evaluation.test_evaluate import Watcher
-from tests.explain.toys import BIG, LAYER, Picture, evaluate_toy, picture_for
+from tests.explain.toys import BIG, LAYER, Picture, among, evaluate_toy, picture_for
 
 N = 6
 
@@ -53,6 +53,13 @@ def copied(evaluated: Path, tmp_path: Path) -> Callable[[], OpenRun]:
 
 def compute(run: OpenRun, image_ids: list[str] | None = None, watcher: Watcher | None = None) -> pa.Table:
     return explain(run, image_ids or sorted(run.rows), "gradcam", LAYER, watcher or Watcher())
+
+
+def test_a_network_agrees_with_its_answer_among_the_classes_of_the_test_set(
+    copied: Callable[[], OpenRun],
+) -> None:
+    run = among(copied(), (BIG, 3, 4, 5, 6, 7))
+    assert set(compute(run)["agrees"].to_pylist()) == {True}
 
 
 def test_a_map_peaks_on_the_thing_in_the_crop_that_was_scored(copied: Callable[[], OpenRun]) -> None:

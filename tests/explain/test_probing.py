@@ -15,7 +15,7 @@ from repro.explain.opened import OpenRun
 from repro.explain.probing import probe
 from repro.results.probes import AS_IT_IS, load_probe, load_probes
 from tests.evaluation.test_evaluate import Watcher
-from tests.explain.toys import BIG, LAYER, SMALL, TOYS, evaluate_toy, picture_for
+from tests.explain.toys import BIG, LAYER, SMALL, TOYS, among, evaluate_toy, picture_for
 
 N_ERRORS = 20
 
@@ -84,6 +84,18 @@ def test_curves_begin_with_the_image_as_it_is_and_follow_the_doses(runs: dict[st
     if stored["label"] == BIG:
         larger = [row["p_label"] for row in rows if row["intervention"] == "larger"]
         assert larger[0] > rows[0]["p_label"]
+
+
+def test_answers_are_among_the_classes_of_the_test_set(runs: dict[str, Run]) -> None:
+    """Images that look small: among classes without `SMALL` they were called big, and are so again."""
+    whole, boxes = runs["size"]
+    image_ids = [i for i, row in whole.rows.items() if row["label"] == BIG and row["top5"][0] == SMALL]
+    run = among(whole, (BIG, 3, 4, 5, 6, 7))
+    rows = probe(run, image_ids, "size", Watcher(), boxes=boxes, layer=LAYER).to_pylist()
+    assert {row["top1"] for row in rows} == {BIG}
+    assert min(row["p_label"] for row in rows) > 0.99
+    of_all = probe(whole, image_ids, "size", Watcher(), boxes=boxes, layer=LAYER).to_pylist()
+    assert [row["top1"] for row in of_all if row["intervention"] == AS_IT_IS] == [SMALL] * len(image_ids)
 
 
 def test_what_is_there_is_not_probed_again_and_other_boxes_are_another_probe(runs: dict[str, Run]) -> None:

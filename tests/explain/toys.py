@@ -7,7 +7,7 @@ gives the picture itself, for heat maps. What they cannot judge by their own cau
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,13 @@ def save_pictures(root: Path, pictures: list[Picture]) -> dict[str, tuple[Box, .
         Image.fromarray(picture.pixels).save(folder / f"thing_{i:03d}.png")
         boxes[f"thing_{i:03d}"] = (picture.box,)
     return boxes
+
+
+def among(run: OpenRun, classes: tuple[int, ...]) -> OpenRun:
+    """The run as one of a test set with these classes alone, the first of which is answered everywhere."""
+    dataset = replace(run.record.dataset, classes=classes)
+    rows = {image_id: {**row, "top5": list(classes[:5])} for image_id, row in run.rows.items()}
+    return replace(run, record=replace(run.record, dataset=dataset), rows=rows)
 
 
 def evaluate_toy(

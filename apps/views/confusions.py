@@ -32,6 +32,6 @@ if not len(pairs):
 st.markdown(f"**{int(pairs['count'].sum()):,} errors in {len(pairs):,} pairs**")
 if form == TABLE:
     names = short_names(list(choice.records.values()))
-    show_pairs(pairs, names, chance=selection.tells_chance, key="pairs")
+    show_pairs(pairs, names, chance=selection.tells_chance, symmetric=selection.symmetric, key="pairs")
 else:
     show_matrix(pairs)

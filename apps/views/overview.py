@@ -24,6 +24,7 @@ show_table(runs_table(list(choice.records.values())), "runs_table")
 show_links({"What the models confuse": address(CONFUSIONS)}, "next")
 
 st.header("Printed beside measured")
+st.caption("Of all runs in the folder, whichever are chosen at the side.")
 left, middle, right = st.columns(3)
 printed = left.selectbox("Table", list(load_tables()), key="table", bind="query-params")
 protocol = middle.segmented_control(

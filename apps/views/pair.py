@@ -21,7 +21,7 @@ show_links(
     {
         "All confusions": address(CONFUSIONS),
         f"{back} taken for {there}": address(PAIR, true=pair[1], taken=pair[0]),
-        f"All that {there} is taken for": address(CONFUSIONS, **{"class": there}),
+        f"All confusions with {there}": address(CONFUSIONS, **{"class": there}),
     },
     "ways",
 )

@@ -20,14 +20,19 @@ POLL_S = 0.5
 
 
 class Place(TypedDict):
-    """Where the images of a run are, as what is wanted of it says it."""
+    """Where the images of a run are, and when it was written, as what is wanted of it says it."""
 
     data: Path | None
     labels: Path | None
+    written_ns: int
 
 
 def place_of(record: RunRecord) -> Place:
-    return {"data": runs.data_root(record), "labels": runs.labels_file(record)}
+    return {
+        "data": runs.data_root(record),
+        "labels": runs.labels_file(record),
+        "written_ns": (runs.run_folder(record.run_id) / "run.json").stat().st_mtime_ns,
+    }
 
 
 def submit(wanted: Wanted, *, again: bool = False) -> Job:

@@ -121,7 +121,7 @@ def show_nothing_left(reader: str, run: str, n_skipped: int) -> None:
 
 def show_verdicts(case: Case, reader: str) -> None:
     """One button a verdict, each with a key of the keyboard, and a note to go with it."""
-    st.text_area("Note (goes with the verdict)", key=NOTE, height=68)
+    st.text_area("Note (goes with the verdict)", key=_note_key(case, reader), height=68)
     columns = st.columns(3)
     for place, verdict in enumerate(VERDICTS):
         columns[place % 3].button(
@@ -172,7 +172,7 @@ def _given(reader: str, run: str) -> list[_Given]:
 
 
 def _code(case: Case, reader: str, verdict: str) -> None:
-    note, folder = st.session_state.get(NOTE, ""), runs.run_folder(case.run)
+    note, folder = st.session_state.get(_note_key(case, reader), ""), runs.run_folder(case.run)
     try:
         before = load_codings(folder).of_reader(reader).get(case.image_id)
         coding = Coding(reader, case.image_id, case.label, case.predicted, verdict, note.strip())
@@ -181,12 +181,12 @@ def _code(case: Case, reader: str, verdict: str) -> None:
         st.session_state["refused"] = error
         return
     st.session_state.setdefault("given", []).append(_Given(case, reader, before))
-    _leave()
+    _leave(case, reader)
 
 
 def _skip(case: Case, reader: str) -> None:
     st.session_state.setdefault("skipped", []).append((reader, case.run, case.image_id))
-    _leave()
+    _leave(case, reader)
 
 
 def _unskip(reader: str, run: str) -> None:
@@ -209,8 +209,13 @@ def _undo(reader: str, run: str) -> None:
     st.query_params["id"] = case.image_id
 
 
-def _leave() -> None:
-    st.session_state[NOTE] = ""
+def _note_key(case: Case, reader: str) -> str:
+    """A note is of one case: it does not follow to another that the reader turns to."""
+    return f"{NOTE} {case.run} {case.image_id} {reader}"
+
+
+def _leave(case: Case, reader: str) -> None:
+    st.session_state[_note_key(case, reader)] = ""
     st.query_params.pop("id", None)
 
 

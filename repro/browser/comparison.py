@@ -17,21 +17,23 @@ from repro.results.record import Complexity, RunRecord
 
 def compare(table: str, protocol: str) -> Comparison:
     """What a printed table says, beside what was measured under the protocol."""
-    return _compare(table, protocol, runs.find_runs().records)
+    return _compare(table, protocol, str(runs.folder()), runs.current(), runs.find_runs().records)
 
 
 def build_claims() -> Ledger:
-    return _claims(runs.find_runs().records)
+    return _claims(str(runs.folder()), runs.current(), runs.find_runs().records)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={RunRecord: lambda run: run.fingerprint})
-def _compare(table: str, protocol: str, records: tuple[RunRecord, ...]) -> Comparison:
-    return compare_table(find_table(table), records, _counts(records), protocol)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _compare(
+    table: str, protocol: str, folder: str, at: runs.Stamp, _records: tuple[RunRecord, ...]
+) -> Comparison:
+    return compare_table(find_table(table), _records, _counts(_records), protocol)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={RunRecord: lambda run: run.fingerprint})
-def _claims(records: tuple[RunRecord, ...]) -> Ledger:
-    return build_ledger(load_sources(), records, _counts(records))
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _claims(folder: str, at: runs.Stamp, _records: tuple[RunRecord, ...]) -> Ledger:
+    return build_ledger(load_sources(), _records, _counts(_records))
 
 
 def _counts(records: tuple[RunRecord, ...]) -> Mapping[str, Complexity]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from repro.browser import runs
 from repro.catalogue.classes import class_name
-from repro.reporting.heat_maps import Rows, by_image, upsampled
+from repro.reporting.heat_maps import Rows, by_image, made_by, upsampled
 from repro.results.heat_maps import CONTRAST, OK, PREDICTED, TARGETS, TRUE, load_maps
 
 DRAWN_PX = 56
@@ -56,9 +56,8 @@ def _view(row: Mapping[str, Any], crop: str, missing: str, largest: float, targe
 
 def _caption(row: Mapping[str, Any], target: str) -> str:
     true, predicted, against = (class_name(row[name]) for name in ("label", "predicted", "against"))
-    return {TRUE: f"for {true}", PREDICTED: f"for {predicted}", CONTRAST: f"{predicted}, not {against}"}[
-        target
-    ]
+    of = {TRUE: f"for {true}", PREDICTED: f"for {predicted}", CONTRAST: f"{predicted}, not {against}"}
+    return f"{of[target]} ({made_by(row)})"
 
 
 def _map_uri(row: Mapping[str, Any], largest: float) -> str:

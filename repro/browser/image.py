@@ -60,7 +60,7 @@ def facts_of(
             told = f"{row['cause']}" + (f" (also: {', '.join(also)})" if also else "")
             facts[f"Taken for {class_name(row['predicted'])}"] = told
             if row["overlap"]:
-                facts["The two overlap"] = row["overlap"]
+                facts[f"{class_name(row['predicted'])} and the true class overlap"] = row["overlap"]
     return facts | _verdicts_on(image_id, said, names)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
 _OTHERS = (
-    *("True", "Taken for", "Errors", "Rate", "By chance", "p"),
+    *("True", "Taken for", "Class", "And", "Errors", "Rate", "By chance", "p"),
     *("Both are a kind of", "Depth", "Size ratio", "Main cause"),
 )
 
@@ -26,22 +26,25 @@ MOST_PAIRS = 2000
 """A browser keeps up with so many rows; the rest are a filter away."""
 
 
-def show_pairs(pairs: pd.DataFrame, names: Mapping[str, str], *, chance: bool, key: str) -> None:
+def show_pairs(
+    pairs: pd.DataFrame, names: Mapping[str, str], *, chance: bool, symmetric: bool = False, key: str
+) -> None:
     """The pairs (`rank_pairs`), the most frequent first; a click on one opens it.
 
     Args:
         pairs: To be shown.
         names: Of the runs, by id: each has a column.
         chance: Whether what chance would give can be told.
+        symmetric: Whether both ways were counted together.
         key: Of the table.
     """
     shown = pairs.head(MOST_PAIRS)
     event = st.dataframe(
-        _frame(shown, names, chance),
+        _frame(shown, names, chance, symmetric),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-cell",
-        column_config=_columns(),
+        column_config=_columns(symmetric),
         alt="Ranked confusions",
         key=key,
     )
@@ -52,14 +55,14 @@ def show_pairs(pairs: pd.DataFrame, names: Mapping[str, str], *, chance: bool, k
         go(address(PAIR, true=int(row["label"]), taken=int(row["predicted"])))
 
 
-def _frame(pairs: pd.DataFrame, names: Mapping[str, str], chance: bool) -> pd.DataFrame:
+def _frame(pairs: pd.DataFrame, names: Mapping[str, str], chance: bool, symmetric: bool) -> pd.DataFrame:
     import pandas as pd
 
     hierarchy = load_hierarchy()
     classes = list(zip(pairs["label"], pairs["predicted"], strict=True))
     columns = {
-        "True": [class_name(label) for label, _ in classes],
-        "Taken for": [class_name(predicted) for _, predicted in classes],
+        "Class" if symmetric else "True": [class_name(label) for label, _ in classes],
+        "And" if symmetric else "Taken for": [class_name(predicted) for _, predicted in classes],
         "Errors": pairs["count"].to_numpy(),
     }
     if len(names) > 1:
@@ -81,10 +84,11 @@ def header_of(name: str) -> str:
     return f"{literal(name)} " if literal(name) in _OTHERS else literal(name)
 
 
-def _columns() -> dict[str, ColumnConfig | str | None]:
+def _columns(symmetric: bool) -> dict[str, ColumnConfig | str | None]:
     number = st.column_config.NumberColumn
+    of = "both classes" if symmetric else "the true class"
     return {
-        "Rate": number(format="percent", help="Of the images of the true class."),
+        "Rate": number(format="percent", help=f"Of the images of {of}."),
         "By chance": number(
             format="%.2f", help="If each class's errors fell on the others as all wrong predictions do."
         ),

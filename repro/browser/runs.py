@@ -86,8 +86,8 @@ def labels_file(record: RunRecord) -> Path | None:
     """The labels of a run's images: `$REPRO_LABELS`, else, where the images are where they were, its own."""
     if told := os.environ.get(LABELS_VARIABLE):
         return Path(told)
-    moved = record.imported or os.environ.get(DATA_VARIABLE)
-    return None if moved else record.labels_passed
+    moved_to = os.environ.get(DATA_VARIABLE)
+    return None if record.imported else record.labels_of(Path(moved_to) if moved_to else None)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -172,8 +172,8 @@ def _eval_command(plan: SweepPlan, name: str, runs: Path | None) -> str:
 
 def _of_the_images(plan: SweepPlan) -> str:
     """The options that say what the run's images are, as for `repro eval`."""
-    dataset, labels = plan.record.dataset, plan.request.labels or plan.record.labels_passed
-    return said_again(labels=labels, test_set=dataset.test_set or None)
+    labels = plan.request.labels or plan.record.labels_of(plan.request.data)
+    return said_again(labels=labels, test_set=plan.record.dataset.test_set or None)
 
 
 def _percent(text: str) -> Decimal:

@@ -109,8 +109,14 @@ def explain(
         pointed += _pointing(opened, rows, found_boxes) if found_boxes else []
     _refuse_none(shown, pair)
     write_table(heat_maps_table(shown, method, pointed), form)
-    again = _again(names, pair=pair, images=images, boxes=boxes, data=data, labels=labels, runs=runs)
-    tell(f"next: repro explain{again} --out overlays" if out is None else f"next: repro probe{again}")
+    again = _again(names, pair=pair, images=images, boxes=boxes, layer=layer, data=data, labels=labels)
+    again += said_again(device=_unless_auto(device), batch_size=batch_size, runs=runs)
+    mapped_so = said_again(method=None if method == "gradcam" else method, limit=limit)
+    tell(
+        f"next: repro explain{again}{mapped_so} --out overlays"
+        if out is None
+        else f"next: repro probe{again}"
+    )
 
 
 def probe(
@@ -169,7 +175,8 @@ def probe(
         }
     _refuse_none(found, pair)
     write_table(probes_table(found), form)
-    again = _again(names, pair=pair, images=images, boxes=boxes, data=data, labels=labels, runs=runs)
+    again = _again(names, pair=pair, images=images, boxes=boxes, layer=layer, data=data, labels=labels)
+    again += said_again(device=_unless_auto(device), batch_size=batch_size, runs=runs)
     tell(f"next: repro explain{again} --out overlays")
 
 
@@ -276,6 +283,10 @@ def errors_of(rows: Mapping[str, Mapping[str, Any]], pair: tuple[int, int] | Non
         if row["rank"] > 0 and (pair is None or (row["label"], row["top5"][0]) == pair)
     ]
     return [row["image_id"] for row in sorted(wrong, key=lambda r: (-r["p_top5"][0], r["image_id"]))]
+
+
+def _unless_auto(device: str) -> str | None:
+    return None if device == "auto" else device
 
 
 def _again(names: Sequence[str], **given: object) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, said_again, tell
+from repro.commands.door import MovedDataOption, RunsOption, said_again, tell
+from repro.commands.explain import LabelsOption
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.studied import Studied, name_runs, study_runs, study_tables
 from repro.commands.study import DepthOption
@@ -18,7 +19,7 @@ from repro.results.runs import runs_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from repro.reporting.gallery import Gallery
+    from repro.reporting.gallery import Gallery, Moved
     from repro.reporting.report import Part, Report
     from repro.results.record import RunRecord
 
@@ -34,6 +35,8 @@ def report(
         Path,
         typer.Option(metavar="FOLDER", help="Where report.html and report.md go, or a FILE.html."),
     ] = Path("report"),
+    data: MovedDataOption = None,
+    labels: LabelsOption = None,
     runs: RunsOption = None,
 ) -> None:
     """Write a report that can be passed on: one HTML file, and its twin in Markdown.
@@ -43,22 +46,24 @@ def report(
 
     Example: repro report --out report
     """
+    from repro.reporting.gallery import Moved
     from repro.reporting.report import to_page, to_twin
     from repro.results.atomic import write_atomically
 
     page, twin = _files(out)
     studied = study_runs(runs_folder(runs), run or [], models, depth)
-    built = _build(studied, runs_folder(runs), images)
+    built = _build(studied, runs_folder(runs), images, Moved(data, labels))
     try:
-        for path, data in ((page, to_page(built)), (twin, to_twin(built))):
-            write_atomically(path, data)
-            typer.echo(f"{path}: {len(data) / 1e6:.1f} MB")
+        for path, written in ((page, to_page(built)), (twin, to_twin(built))):
+            write_atomically(path, written)
+            typer.echo(f"{path}: {len(written) / 1e6:.1f} MB")
     except StorageError as error:
         raise StorageError(str(error), hint="choose another place with --out") from error
-    for gallery in built.galleries:
+    for gallery, record in zip(built.galleries, studied.choice.records.values(), strict=True):
         missing = sum(not picture.thumbnail for picture in gallery.pictures)
         if missing:
-            tell(f"{missing} of {len(gallery.pictures)} images are not shown: the report says why")
+            where = "" if data or record.imported else "; --data FOLDER says where they are now"
+            tell(f"{missing} of {len(gallery.pictures)} images are not shown: the report says why{where}")
     tell(f"next: {_next(studied, runs)}")
 
 
@@ -71,7 +76,7 @@ def _files(out: Path) -> tuple[Path, Path]:
     return out / "report.html", out / "report.md"
 
 
-def _build(studied: Studied, folder: Path, limit: int) -> Report:
+def _build(studied: Studied, folder: Path, limit: int, moved: Moved) -> Report:
     from repro.analysis.study import Scope, in_scope
     from repro.reporting.gallery import build_gallery
     from repro.reporting.report import Report
@@ -79,11 +84,11 @@ def _build(studied: Studied, folder: Path, limit: int) -> Report:
     genuine = in_scope(studied.study.errors, Scope.GENUINE)
     names = name_runs(studied.choice)
     galleries = [
-        build_gallery(studied.folders[run], record, names[run], genuine, limit)
+        build_gallery(studied.folders[run], record, names[run], genuine, limit, moved)
         for run, record in studied.choice.records.items()
     ]
     records = list(studied.choice.records.values())
-    turned = _turned(studied, genuine, names)
+    turned = _turned(studied, genuine, names, moved)
     return Report(
         title=f"Errors of {', '.join(names[record.run_id] for record in records)}",
         about=_about(studied, records),
@@ -94,7 +99,9 @@ def _build(studied: Studied, folder: Path, limit: int) -> Report:
     )
 
 
-def _turned(studied: Studied, genuine: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Gallery]:
+def _turned(
+    studied: Studied, genuine: pd.DataFrame, names: Mapping[str, str], moved: Moved
+) -> Iterator[Gallery]:
     """One gallery a run and kind of probe that turned any of its genuine errors right."""
     from repro.analysis.probed import ALL_PROBED, find_turns
     from repro.reporting.gallery import build_turned_gallery
@@ -105,7 +112,8 @@ def _turned(studied: Studied, genuine: pd.DataFrame, names: Mapping[str, str]) -
             continue
         folder, record = studied.folders[probed.run], studied.choice.records[probed.run]
         turns = find_turns(load_probes(folder)[probed.kind], probed.attribution)
-        yield build_turned_gallery(folder, record, f"{names[probed.run]}: {probed.kind}", genuine, turns)
+        name = f"{names[probed.run]}: {probed.kind}"
+        yield build_turned_gallery(folder, record, name, genuine, turns, moved)
 
 
 def _about(studied: Studied, records: list[RunRecord]) -> str:

@@ -116,7 +116,7 @@ class SweepPlan:
             raise DataRefused(
                 f"the run's images are no longer at {root}", hint="--data says where they are now"
             )
-        labels = self.request.labels or self.record.labels_passed
+        labels = self.request.labels or self.record.labels_of(self.request.data)
         dataset = open_dataset(root, labels, self.record.dataset.test_set or None)
         by_id = {sample.image_id: sample for sample in dataset.samples}
         missing = [sample.image_id for sample in self.samples if sample.image_id not in by_id]

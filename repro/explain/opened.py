@@ -102,7 +102,7 @@ def open_run(
     device: str = "auto",
     batch_size: int | None = None,
 ) -> OpenRun:
-    """The run in `folder`; `data` is where its images are now, if they were moved.
+    """The run in `folder`; `data` is where its images are now, if they were moved, and `labels` are theirs.
 
     Raises:
         InvalidRun: the run may not be believed, or has no prediction.
@@ -121,7 +121,7 @@ def open_run(
         )
     numerics = set_numerics(device, batch_size, None)
     root, test_set = data or Path(record.dataset.root), record.dataset.test_set or None
-    dataset = open_dataset(root, labels or record.labels_passed, test_set)
+    dataset = open_dataset(root, labels or record.labels_of(data), test_set)
     spec, weights = _locate(record)
     return OpenRun(
         folder=folder,

@@ -11,12 +11,14 @@ from typing import ClassVar
 class Wanted:
     """Something of the run in the folder `run`, whose images are `data` now, if they were moved.
 
+    `written_ns` is when its record was written: a run that is evaluated anew is another.
     What is wanted `at_once` does not wait for the many images of others.
     """
 
     run: Path
     data: Path | None = field(default=None, kw_only=True)
     labels: Path | None = field(default=None, kw_only=True)
+    written_ns: int = field(default=0, kw_only=True)
     at_once: ClassVar[bool] = False
 
     @property

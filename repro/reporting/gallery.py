@@ -16,7 +16,7 @@ from repro.catalogue.classes import class_name
 from repro.datasets import Dataset, open_dataset
 from repro.datasets.decode import UnreadableImage, decode
 from repro.exceptions import ReproError
-from repro.reporting.heat_maps import upsampled
+from repro.reporting.heat_maps import made_by, upsampled
 from repro.reporting.table import Column, Group, Table
 from repro.results.heat_maps import CONTRAST, OK, load_maps
 from repro.results.record import RunRecord
@@ -52,7 +52,10 @@ TURNED_RULE = (
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An error, its thumbnail as a data URI or why it is missing; `overlay` is empty without a heat map."""
+    """An error, its thumbnail as a data URI or why it is missing.
+
+    `overlay` is empty without a heat map; with one, `made_by` says how it was made.
+    """
 
     image_id: str
     path: str
@@ -64,6 +67,7 @@ class Picture:
     thumbnail: str
     overlay: str
     missing: str
+    made_by: str = ""
     remark: str = ""
 
 
@@ -76,7 +80,17 @@ class Gallery:
     note: str
 
 
-def build_gallery(folder: Path, record: RunRecord, name: str, genuine: pd.DataFrame, limit: int) -> Gallery:
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where the images of all runs are now, and their labels; None: where they were."""
+
+    data: Path | None = None
+    labels: Path | None = None
+
+
+def build_gallery(
+    folder: Path, record: RunRecord, name: str, genuine: pd.DataFrame, limit: int, moved: Moved
+) -> Gallery:
     """The most confident of the run's genuine errors, with what its dataset still has of them."""
     own = genuine[genuine["run"] == record.run_id]
     chosen = own.sort_values(["p_predicted", "image_id"], ascending=[False, True]).head(limit)
@@ -85,18 +99,25 @@ def build_gallery(folder: Path, record: RunRecord, name: str, genuine: pd.DataFr
         note = "Imported predictions: no images came with them, so there are none to show."
         return Gallery(name, tuple(_picture(error, missing="imported") for error in errors), note)
     try:
-        source = _Source(folder, record, [str(error["image_id"]) for error in errors])
+        source = _Source(folder, record, [str(error["image_id"]) for error in errors], moved)
     except ReproError as reason:
-        note = f"No image can be shown: {reason}"
+        hint = f" ({reason.hint})" if reason.hint else ""
+        note = f"No image can be shown: {reason}{hint}"
         return Gallery(name, tuple(_picture(error, missing="not there") for error in errors), note)
     return Gallery(name, tuple(source.picture(error) for error in errors), "")
 
 
 def build_turned_gallery(
-    folder: Path, record: RunRecord, name: str, genuine: pd.DataFrame, turns: Mapping[str, Turn]
+    folder: Path,
+    record: RunRecord,
+    name: str,
+    genuine: pd.DataFrame,
+    turns: Mapping[str, Turn],
+    moved: Moved,
 ) -> Gallery:
     """The most confident of the run's genuine errors that a probe turned right, each with its dose."""
-    shown = build_gallery(folder, record, name, genuine[genuine["image_id"].isin(turns)], N_TURNED)
+    turned = genuine[genuine["image_id"].isin(turns)]
+    shown = build_gallery(folder, record, name, turned, N_TURNED, moved)
     return replace(
         shown, pictures=tuple(replace(p, remark=_remark(turns[p.image_id])) for p in shown.pictures)
     )
@@ -110,10 +131,11 @@ def _remark(turn: Turn) -> str:
 class _Source:
     """Where the images of a run are, and what their bytes must be."""
 
-    def __init__(self, folder: Path, record: RunRecord, image_ids: Sequence[str]) -> None:
+    def __init__(self, folder: Path, record: RunRecord, image_ids: Sequence[str], moved: Moved) -> None:
         self.record = record
-        root, test_set = Path(record.dataset.root), record.dataset.test_set or None
-        self.dataset: Dataset = open_dataset(root, record.labels_passed, test_set)
+        root, test_set = moved.data or Path(record.dataset.root), record.dataset.test_set or None
+        labels = moved.labels or record.labels_of(moved.data)
+        self.dataset: Dataset = open_dataset(root, labels, test_set)
         self.samples = {sample.image_id: sample for sample in self.dataset.samples}
         rows = read_rows(folder, record, ["image_id", "sha256"])
         self.sha256 = dict(zip(rows["image_id"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
@@ -131,10 +153,10 @@ class _Source:
             return _picture(error, missing="no longer in the dataset")
         except (OSError, UnreadableImage) as reason:
             return _picture(error, missing=f"cannot be read: {reason}")
-        overlay = ""
+        shown = _picture(error, thumbnail=data_uri(image))
         if (row := self.maps.get(image_id)) is not None and row["sha256"] == self.sha256[image_id]:
-            overlay = data_uri(self._overlay(image, row))
-        return _picture(error, thumbnail=data_uri(image), overlay=overlay)
+            return replace(shown, overlay=data_uri(self._overlay(image, row)), made_by=made_by(row))
+        return shown
 
     def _overlay(self, image: Image, row: Mapping[str, Any]) -> Image:
         """The crop that was scored, grey, and the map of why the predicted class over it."""
@@ -161,9 +183,7 @@ def data_uri(image: Image) -> str:
     return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
 
 
-def _picture(
-    error: Mapping[Any, Any], *, thumbnail: str = "", overlay: str = "", missing: str = ""
-) -> Picture:
+def _picture(error: Mapping[Any, Any], *, thumbnail: str = "", missing: str = "") -> Picture:
     return Picture(
         image_id=str(error["image_id"]),
         path=str(error["path"]),
@@ -173,7 +193,7 @@ def _picture(
         p_true=_probability(error["p_label"]),
         cause=str(error["cause"]),
         thumbnail=thumbnail,
-        overlay=overlay,
+        overlay="",
         missing=missing,
     )
 
@@ -206,7 +226,10 @@ def gallery_table(title: str, galleries: Sequence[Gallery], rule: str) -> Table:
 
 
 def _cells(picture: Picture) -> tuple[str, ...]:
-    shown = "image and heat map" if picture.overlay else "image" if picture.thumbnail else picture.missing
+    if picture.overlay:
+        shown = f"image and heat map ({picture.made_by})"
+    else:
+        shown = "image" if picture.thumbnail else picture.missing
     return (
         picture.image_id,
         picture.true,

@@ -106,6 +106,12 @@ def status_of(maps: Rows) -> str:
     return "; ".join(faults) or OK
 
 
+def made_by(row: Mapping[str, Any]) -> str:
+    """Of a map that was kept: method and layer, and whether the network now answers otherwise."""
+    how = f"{row['method']}, {row['layer']}"
+    return how if row["agrees"] else f"{how}; {DIFFERS}"
+
+
 def _peak(row: Mapping[str, Any]) -> str:
     if row["status"] != OK:
         return ""

@@ -71,8 +71,14 @@ SCHEMA = pa.schema(
 )
 
 
+KEPT_SCHEMA = SCHEMA.append(pa.field("method", pa.string())).append(pa.field("layer", pa.string()))
+"""With how a map was made, as its file's name says it."""
+
+
 def load_maps(folder: Path, image_ids: Collection[str]) -> pa.Table:
     """The heat maps of these images that are kept beside the run in `folder`: of each image the newest.
+
+    Columns are those of `KEPT_SCHEMA`.
 
     Raises:
         StorageError: a file is damaged.
@@ -80,7 +86,7 @@ def load_maps(folder: Path, image_ids: Collection[str]) -> pa.Table:
     paths = sorted(
         (folder / FOLDER).glob("*-*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True
     )
-    found, missing = [SCHEMA.empty_table()], set(image_ids)
+    found, missing = [KEPT_SCHEMA.empty_table()], set(image_ids)
     for path in paths:
         if not missing:
             break
@@ -97,7 +103,10 @@ def _read(path: Path) -> pa.Table:
     good = rows.filter(pc.equal(rows["status"], OK))
     if not pc.all(pc.equal(pc.list_value_length(good["map"]), _area(good)), min_count=0).as_py():
         raise StorageError(f"heat maps damaged: {path} has maps of other sizes than it says")
-    return rows.cast(SCHEMA)
+    method, _, rest = path.stem.partition("-")
+    made = (method, rest.rpartition("-")[0])
+    columns = [pa.repeat(pa.scalar(text, pa.string()), len(rows)) for text in made]
+    return pa.table([*rows.cast(SCHEMA).columns, *columns], schema=KEPT_SCHEMA)
 
 
 def _area(rows: pa.Table) -> pa.ChunkedArray:

@@ -200,6 +200,10 @@ class RunRecord:
                 return Path(argument.removeprefix("--labels="))
         return None
 
+    def labels_of(self, moved_to: Path | None) -> Path | None:
+        """`labels_passed` where the images were; elsewhere they may lie so that they have their own."""
+        return self.labels_passed if moved_to is None else None
+
     @property
     def known_protocol(self) -> Protocol:
         """The protocol that the run was made under.

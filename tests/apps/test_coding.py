@@ -41,12 +41,12 @@ def image_of(at: AppTest) -> str:
 def test_a_verdict_is_kept_with_its_note_and_the_next_error_comes(runs: Path, run: str) -> None:
     at = open_page("coding", runs, of=run, reader="Ada")
     before = image_of(at)
-    at.text_area(key="note").input("its neck, seen from above")
+    at.text_area[0].input("its neck, seen from above")
     press(at, runs, "verdict shape")
     (coding,) = load_codings(runs / run).standing
     assert (coding.reader, coding.verdict, coding.note) == ("Ada", "shape", "its neck, seen from above")
     assert image_of(at) != before
-    assert at.text_area(key="note").value == ""
+    assert at.text_area[0].value == ""
 
 
 def test_undo_withdraws_the_last_verdict_and_asks_again(runs: Path, run: str) -> None:
@@ -89,7 +89,7 @@ def test_a_damaged_log_is_named_with_its_line(runs: Path, run: str) -> None:
 
 def test_a_verdict_stands_on_the_page_of_its_image(runs: Path, run: str) -> None:
     at = open_page("coding", runs, of=run, reader="Ada")
-    at.text_area(key="note").input("a note")
+    at.text_area[0].input("a note")
     press(at, runs, "verdict context")
     (coding,) = load_codings(runs / run).standing
     model = list_runs(runs)[0].model.label
@@ -99,7 +99,7 @@ def test_a_verdict_stands_on_the_page_of_its_image(runs: Path, run: str) -> None
 
 def test_undo_is_the_readers_own_and_gives_the_earlier_verdict_back(runs: Path, run: str) -> None:
     at = open_page("coding", runs, of=run, reader="Ada")
-    at.text_area(key="note").input("seen twice")
+    at.text_area[0].input("seen twice")
     press(at, runs, "verdict size")
     (first,) = load_codings(runs / run).standing
     at.query_params["id"] = first.image_id
@@ -138,3 +138,15 @@ def test_errors_that_were_skipped_are_not_called_done(runs: Path, run: str, monk
 
 def undo_of(at: AppTest) -> Button:
     return next(button for button in at.button if button.label == "Undo")
+
+
+def test_a_note_does_not_follow_to_another_error_or_reader(runs: Path, run: str) -> None:
+    at = open_page("coding", runs, of=run, reader="Ada")
+    before = image_of(at)
+    at.text_area[0].input("of the first")
+    at.text_input(key="reader").input("Grace")
+    assert rerun(at, runs).text_area[0].value == ""
+    at.text_area[0].input("of the first, by Grace")
+    at.segmented_control(key="order").set_value(coding.CONFIDENT)
+    assert image_of(rerun(at, runs)) != before
+    assert at.text_area[0].value == ""

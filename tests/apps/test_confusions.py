@@ -167,3 +167,16 @@ def test_a_pair_that_is_none_is_said_in_a_sentence(published_runs: Path, asked: 
 def test_a_pair_that_nobody_makes_is_said_so(published_runs: Path) -> None:
     at = open_page("pair", published_runs, true=0, taken=999)
     assert any("None of these runs" in info.value for info in at.info)
+
+
+def test_both_ways_together_are_no_true_class_and_what_it_is_taken_for(
+    published_runs: Path, study: ErrorStudy
+) -> None:
+    at = open_page("confusions", published_runs, symmetric="true")
+    shown = next(table.value for table in at.dataframe if table.key == "pairs")
+    assert "True" not in shown and "Taken for" not in shown
+    ranked = rank_pairs(study.errors, study.counts, symmetric=True).iloc[0]
+    assert {shown.iloc[0]["Class"], shown.iloc[0]["And"]} == {
+        class_name(ranked["label"]),
+        class_name(ranked["predicted"]),
+    }

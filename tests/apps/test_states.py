@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from repro.results.runs import list_runs
 from repro.results.survey import UNFINISHED, stamp, survey
-from tests.apps.opening import open_page, rerun
+from tests.apps.opening import frame_with, open_page, rerun
 
 PAGES = ("overview", "confusions", "two_models", "coding")
 
@@ -116,3 +117,18 @@ def test_no_run_chosen_is_said(runs: Path) -> None:
     rerun(at, runs)
     (error,) = at.error
     assert "no run is chosen" in error.value
+
+
+def test_a_run_that_is_evaluated_anew_is_read_anew_though_its_name_stays(runs: Path) -> None:
+    """Images that could not be read were mended: the same run id and fingerprint, other answers."""
+    first, second = list_runs(runs)
+    folder, measured = runs / first.run_id, []
+    for record in (first, second):
+        rows = (runs / record.run_id / "predictions.parquet").read_bytes()
+        (folder / "predictions.parquet").write_bytes(rows)
+        model = replace(first.model, name="deit_s", label="DeiT-S")
+        own = replace(record, run_id=first.run_id, fingerprint=first.fingerprint, model=model)
+        (folder / "run.json").write_text(own.to_json())
+        table = frame_with(open_page("overview", runs), "Verdict")
+        measured.append(table.set_index("Model").loc["DeiT-S", "Top-1 (%) measured"])
+    assert measured[0] and measured[1] and measured[0] != measured[1]

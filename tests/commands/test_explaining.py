@@ -67,6 +67,8 @@ def test_overlays_are_drawn_and_the_next_command_named(toy: Path, tmp_path: Path
     assert result.exit_code == 0, result.output
     assert "2 of 2 images drawn" in result.stderr
     assert "next: repro probe timm_repro_by_size" in result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("next: ")]
+    assert f"--images thing_004,thing_000 --layer {LAYER} --device cpu" in line
     drawn = sorted((tmp_path / "out").iterdir())
     assert [path.name[-13:] for path in drawn] == ["thing_000.png", "thing_004.png"]
     with Image.open(drawn[0]) as picture:

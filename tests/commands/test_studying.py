@@ -149,7 +149,8 @@ def test_images_that_changed_or_went_are_named_and_heat_maps_drawn(
     assert overlay.size == (200, 200)
     bright, dark = (sum(overlay.getpixel(place)) for place in ((20, 20), (180, 180)))
     assert bright > dark + 100
-    assert "image and heat map" in (tmp_path / "page.md").read_text()
+    assert "image and heat map (gradcam, x)" in (tmp_path / "page.md").read_text()
+    assert "heat map: gradcam, x" in shown
 
 
 def test_errors_that_a_probe_turned_right_are_shown_with_the_dose(
@@ -177,6 +178,11 @@ def test_a_dataset_that_went_is_said_once(tmp_path: Path, photos: Path, runs: Pa
     page = Page((tmp_path / "report.html").read_text())
     assert not images_of(page)
     assert " ".join(page.texts).count("No image can be shown: no such file or folder") == 2
+    assert "--data FOLDER says where they are now" in result.stderr
+    found = invoke("report", "--runs", runs, "--out", tmp_path, "--data", tmp_path / "away")
+    assert found.exit_code == 0, found.output
+    assert "not shown" not in found.stderr
+    assert images_of(Page((tmp_path / "report.html").read_text()))
 
 
 @pytest.mark.parametrize(

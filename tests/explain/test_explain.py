@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,10 +139,25 @@ def test_maps_of_a_few_images_by_another_method_do_not_hide_the_others(copied: C
     def shown() -> list[dict[str, object]]:
         return load_maps(run.folder, ids).sort_by("image_id").to_pylist()
 
-    of_others = [row for row in gradcam.to_pylist() if row["image_id"] != ids[0]]
-    assert shown() == hirescam.to_pylist() + of_others
+    def by(method: str, rows: pa.Table) -> list[dict[str, object]]:
+        return [{**row, "method": method, "layer": LAYER} for row in rows.to_pylist()]
+
+    of_others = [row for row in by("gradcam", gradcam) if row["image_id"] != ids[0]]
+    assert shown() == by("hirescam", hirescam) + of_others
     explain(run, ids[:1], "gradcam", LAYER, Watcher())  # nothing is missing, and what is asked for is shown
-    assert shown() == gradcam.to_pylist()
+    assert shown() == by("gradcam", gradcam)
+
+
+def test_images_that_moved_have_the_labels_of_their_new_place(
+    copied: Callable[[], OpenRun], tmp_path: Path
+) -> None:
+    """Evaluated in one folder with `--labels`; now they lie in folders of classes, and the csv is gone."""
+    run = copied()
+    arguments = (*run.record.arguments, "--labels", str(tmp_path / "gone.csv"))
+    (run.folder / "run.json").write_text(replace(run.record, arguments=arguments).to_json())
+    assert open_run(run.folder, data=tmp_path / "photos", device="cpu").samples.keys() == run.samples.keys()
+    with pytest.raises(UsageError):
+        open_run(run.folder, device="cpu")
 
 
 def test_another_image_than_the_one_scored_is_refused(copied: Callable[[], OpenRun], tmp_path: Path) -> None:

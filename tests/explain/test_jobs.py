@@ -126,6 +126,16 @@ def test_the_same_is_done_once_for_all_who_want_it(hand: ByHand, start: Callable
     assert hand.steps.count(MAPS) == 3
 
 
+def test_of_a_run_that_was_written_anew_everything_is_wanted_anew(
+    hand: ByHand, start: Callable[..., Worker]
+) -> None:
+    worker = start()
+    hand.go(2)
+    before, after = (worker.submit(HeatMapsWanted(RUN, ("a",), written_ns=at)) for at in (1, 2))
+    assert before.wait().state is after.wait().state is State.DONE
+    assert len(hand.steps) == 2
+
+
 def test_a_single_picture_comes_between_the_steps_of_a_long_job(
     hand: ByHand, start: Callable[..., Worker]
 ) -> None:

@@ -21,6 +21,7 @@ from repro.commands.progress import ProgressBar
 from repro.datasets.sampling import in_random_order
 from repro.evaluation.evidence import Evidence, find_stored
 from repro.evaluation.plan import Plan
+from repro.evaluation.standing import Standing
 from repro.exceptions import InvalidRun
 from repro.reporting.verification import interval_text
 from repro.results.manifest import NOT_VERIFIED
@@ -46,7 +47,7 @@ def find_or_decide(question: Question, plan: Plan, alpha: float) -> tuple[Verifi
     Raises:
         UsageError: no number of these images could decide it, or the device cannot.
         InvalidRun: an image could not be scored.
-        DataRefused: an image has changed since a run that would have served.
+        DataRefused: an image has changed since a decision or a run that would have served.
         StorageError: what is kept is damaged, or the disk does not take more.
         Busy: another process evaluates the same.
     """
@@ -64,6 +65,7 @@ def find_or_decide(question: Question, plan: Plan, alpha: float) -> tuple[Verifi
     )
     path = verification_path(plan.request.runs, question.id, key)
     if known := find_verification(path, key):
+        Standing(plan).recognise_images(known.seen, path)
         tell("decided before: nothing is evaluated")
         return known, path
     record = _Decider(question, plan, alpha).run(key)
@@ -170,6 +172,7 @@ class _Decider:
             ),
             protocol_name=request.protocol_name,
             dataset=self._describe_dataset(found.n_used),
+            seen=self.evidence.seen(found.n_used),
             machine=machine,
             code=describe_code(),
             arguments=request.arguments,

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from repro.evaluation.plan import Candidate, Plan
-from repro.evaluation.standing import Standing
+from repro.evaluation.standing import N_OF_A_RUN, Standing
 from repro.exceptions import DataRefused
 from repro.results.manifest import changed_images
 from repro.results.record import RunRecord
@@ -61,6 +61,12 @@ class Evidence:
         """Over image id, SHA-256 and label of the first `n` images."""
         seen = zip(self.order[:n], self._sha256[:n], strict=True)
         return digest([(sample.image_id, sha256, sample.label) for sample, sha256 in seen])
+
+    def seen(self, n: int) -> dict[str, str]:
+        """The SHA-256 of about `N_OF_A_RUN` of the first `n` images, by id."""
+        step = max(n // N_OF_A_RUN, 1)
+        some = zip(self.order[:n:step], self._sha256[:n:step], strict=True)
+        return {sample.image_id: sha256 for sample, sha256 in some if sha256}
 
 
 @dataclass(frozen=True, slots=True)

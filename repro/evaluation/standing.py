@@ -83,9 +83,13 @@ class Standing:
         Raises:
             DataRefused: one has other bytes than those that were scored, or cannot be read any more.
         """
-        scored = rows.filter(pc.equal(rows["status"], OK))
-        for i in range(0, scored.num_rows, max(scored.num_rows // n, 1)):
-            image_id, sha256 = scored["image_id"][i].as_py(), scored["sha256"][i].as_py()
+        scored = rows.filter(pc.equal(rows["status"], OK)).select(["image_id", "sha256"])
+        some = scored.take(list(range(0, scored.num_rows, max(scored.num_rows // n, 1))))
+        self.recognise_images(dict(zip(*some.to_pydict().values(), strict=True)), where)
+
+    def recognise_images(self, seen: Mapping[str, str], where: Path) -> None:
+        """The same for the images in `seen`, by their ids; values are the SHA-256 that they had."""
+        for image_id, sha256 in seen.items():
             if self._sha256(image_id) != sha256:
                 raise DataRefused(
                     f"{self.plan.dataset.root} is not what was scored before: image {image_id} has other "

@@ -15,7 +15,7 @@ from repro.results.record import DatasetRecord, WeightsRecord, protocol_from
 from repro.results.runs import file_name
 from repro.specs import Protocol, digest
 
-SCHEMA = 1
+SCHEMA = 2
 """Also of the way of deciding: another one makes other files."""
 
 
@@ -53,7 +53,8 @@ class VerificationRecord:
 
     It fell with the first `n_used` of `dataset.n` images in the order of `seed`; `n_evaluated` had been
     scored by then. `alpha` is the probability, over the orders, of a wrong decision at the most.
-    `dataset.digest` is over the images used; `machine` is empty where stored runs gave all the rows.
+    `dataset.digest` is over the images used, `seen` has the SHA-256 of some of them by id; `machine` is empty
+    where stored runs gave all the rows.
     """
 
     key: str
@@ -70,6 +71,7 @@ class VerificationRecord:
     models: tuple[VerifiedModel, ...]
     protocol_name: str
     dataset: DatasetRecord
+    seen: Mapping[str, str]
     machine: Mapping[str, Any]
     code: Mapping[str, str | bool]
     arguments: tuple[str, ...]

@@ -139,6 +139,19 @@ def test_the_same_command_again_evaluates_nothing(invoke: Invoke, tmp_path: Path
     assert (decision_in(tmp_path / "runs"), sorted(tmp_path.glob("runs/**/*"))) == before
 
 
+def test_a_decision_is_not_told_of_other_images_by_the_same_names(
+    invoke: Invoke, tmp_path: Path, photos: Path
+) -> None:
+    assert invoke("verify", CLAIM).exit_code == 0
+    other = shutil.copytree(photos, tmp_path / "other" / "val")
+    for path in other.glob("*/*"):
+        path.write_bytes(path.read_bytes() + b"\0")
+    refused = invoke("verify", CLAIM, "--data", other)
+    assert refused.exit_code == 3
+    assert "is not what was scored before" in refused.stderr
+    assert "decided before" not in refused.stderr
+
+
 @pytest.mark.parametrize("evaluated", [(NAME, FORGETFUL), (NAME,)], ids=["both", "one"])
 def test_finished_runs_serve_and_decide_the_same(
     invoke: Invoke, tmp_path: Path, evaluated: tuple[str, ...]

@@ -37,6 +37,7 @@ RECORD = VerificationRecord(
     dataset=DatasetRecord(
         "imagenet-val", "class folders", "/val", 50_000, 50_000, 1000, "", "folders", "d" * 64, ""
     ),
+    seen={},
     machine={},
     code={},
     arguments=(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -78,10 +78,12 @@ def choose_among(folder: Path, found: Sequence[RunRecord], models: str | None = 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # reading and checksums let other threads go on
         read = pool.map(lambda record: _rows(folder / record.run_id, record), valid)
         rows = dict(zip((record.run_id for record in valid), read, strict=True))
-    newest = valid[-1].run_id
-    same = {run for run, of_run in rows.items() if _same_images(of_run, rows[newest])}
+    newest = rows[valid[-1].run_id]
+    same = {record.run_id: record for record in valid if _same_images(rows[record.run_id], newest)}
     left_out |= {run: "of other images" for run in rows if run not in same}
-    records = {record.run_id: record for record in valid if record.run_id in same}
+    others = _of_other_bytes(same, {run: folder / run for run in same})
+    left_out |= {run: f"of other images by the same names: {why}" for run, why in others.items()}
+    records = {run: record for run, record in same.items() if run not in others}
     return RunChoice(records, {run: rows[run] for run in records}, left_out)
 
 
@@ -89,6 +91,7 @@ def _named(folder: Path, names: Sequence[str]) -> RunChoice:
     records: dict[str, RunRecord] = {}
     rows: dict[str, pa.Table] = {}
     named: dict[str, str] = {}
+    paths: dict[str, Path] = {}
     for name in names:
         path = find_run(folder, name)
         record = read_record(path / "run.json")
@@ -96,6 +99,7 @@ def _named(folder: Path, names: Sequence[str]) -> RunChoice:
             raise InvalidRun(f"{record.run_id} is INVALID: {record.summary.invalid}")
         records[record.run_id] = record
         named[record.run_id] = name
+        paths[record.run_id] = path
         rows[record.run_id] = _rows(path, record)
     first, *others = records
     for run in others:
@@ -105,6 +109,8 @@ def _named(folder: Path, names: Sequence[str]) -> RunChoice:
                 f"{rows[run].num_rows:,}, and not the same; errors are counted over runs of the same images",
                 hint="repro runs",
             )
+    for run, why in _of_other_bytes(records, paths).items():
+        raise UsageError(f"runs of different images by the same names: in {run}, {why}", hint="repro runs")
     return RunChoice(records, rows, {}, named)
 
 
@@ -127,13 +133,34 @@ def _in_catalogue(name: str) -> str:
     return name
 
 
-def _rows(path: Path, record: RunRecord) -> pa.Table:
+def _rows(path: Path, record: RunRecord, columns: Sequence[str] = COLUMNS) -> pa.Table:
     from repro.results.store import read_rows
 
-    return read_rows(path, record, COLUMNS)
+    return read_rows(path, record, list(columns))
 
 
 def _same_images(first: pa.Table, second: pa.Table) -> bool:
     """Whether both are of the same images under the same labels; rows are sorted by image id."""
     identity = ["image_id", "label"]
     return bool(first.select(identity).equals(second.select(identity)))
+
+
+def _of_other_bytes(records: Mapping[str, RunRecord], paths: Mapping[str, Path]) -> dict[str, str]:
+    """Of runs of the same names and labels, those of other bytes than the last that was made here; why.
+
+    Imported predictions came without bytes, and differ from none.
+    """
+    import pyarrow.compute as pc
+
+    *others, last = [run for run, record in records.items() if not record.imported] or [""]
+    found = {}
+    for run in others:
+        if records[run].dataset.digest == records[last].dataset.digest:
+            continue
+        # Also where an image could not be read in one of them, which is no other image.
+        ours, theirs = (_rows(paths[one], records[one], ["image_id", "sha256"]) for one in (run, last))
+        differs = pc.fill_null(pc.not_equal(ours["sha256"], theirs["sha256"]), False)
+        if n := pc.sum(differs).as_py():
+            image_id = ours.filter(differs)["image_id"][0]
+            found[run] = f"{n:,} of {len(ours):,} have other bytes than in {last} ({image_id}, …)"
+    return found

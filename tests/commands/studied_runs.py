@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from repro.catalogue.classes import load_classes
 from repro.results import heat_maps, probes
 from repro.results.kept import KeptRows
 from repro.results.predictions import OK, SCHEMA
-from repro.results.record import RunRecord
+from repro.results.record import IMPORTED, RunRecord
 from repro.results.store import RunFolder
 from repro.specs import digest
 from tests.analysis.records import run_of
@@ -47,7 +47,15 @@ def photograph(root: Path) -> list[str]:
 
 
 def write_run(
-    runs: Path, root: Path, model: str, wrong: Sequence[bool], *, base: str = "poolformer_s12"
+    runs: Path,
+    root: Path,
+    model: str,
+    wrong: Sequence[bool],
+    *,
+    base: str = "poolformer_s12",
+    started: str = "2026-08-01T12:00:00+00:00",
+    imported: bool = False,
+    unread: Collection[str] = (),
 ) -> RunRecord:
     """A run of all photographs under `root`, those `wrong` taken for lipsticks, each a bit less sure."""
     files = sorted(root.glob("*/*.JPEG"), key=lambda path: path.stem)
@@ -58,7 +66,7 @@ def write_run(
             {
                 "image_id": path.stem,
                 "path": str(path.relative_to(root)),
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "sha256": None if imported or path.stem in unread else _sha256(path),
                 "label": TRUE,
                 "status": OK,
                 "precision": "fp32",
@@ -69,25 +77,35 @@ def write_run(
                 "image_mode": "RGB",
             }
         )
-    record = run_of(base, len(files) - sum(wrong), n=len(files))
+    origin = IMPORTED if imported else "hub"
+    record = run_of(base, len(files) - sum(wrong), n=len(files), origin=origin, started=started)
     fingerprint = digest([model, list(wrong)])
     record = replace(
         record,
         run_id=f"run-{fingerprint[:8]}",
         fingerprint=fingerprint,
         model=replace(record.model, name=model, label=model),
-        dataset=replace(record.dataset, name="<b>photographs", root=str(root)),
+        dataset=replace(
+            record.dataset,
+            name="<b>photographs",
+            root=str(root),
+            digest=digest([[row["image_id"], row["sha256"], row["label"]] for row in rows]),
+        ),
         arguments=(),
     )
     RunFolder(runs / record.run_id, fingerprint).finish(pa.Table.from_pylist(rows, SCHEMA), record)
     return record
 
 
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def keep_map(runs: Path, record: RunRecord, path: Path) -> None:
     """A contrast map of one image, strongest in its first cell."""
     row = {
         "image_id": path.stem,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": _sha256(path),
         "label": TRUE,
         "predicted": TAKEN,
         "against": TRUE,
@@ -109,7 +127,7 @@ def keep_probe(runs: Path, record: RunRecord, turned: Sequence[Path], held: Path
     rows = []
     for path in (*turned, held):
         before = TRUE if path == held else TAKEN
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        sha256 = _sha256(path)
         image = {"image_id": path.stem, "sha256": sha256, "label": TRUE, "predicted": before, "focus": "map"}
         for name, dose, top1, p in ((probes.AS_IT_IS, 0.0, before, 0.05), ("larger", 1.41, TRUE, 0.75)):
             rows.append(

@@ -1,0 +1,63 @@
+"""Which runs are taken together: those of the same images, byte for byte where bytes are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from repro.exceptions import UsageError
+from repro.results.choice import choose_runs
+from tests.commands.studied_runs import photograph, write_run
+
+FIRST, SECOND, THIRD = (f"2026-08-0{day}T12:00:00+00:00" for day in (1, 2, 3))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    photograph(tmp_path / "photos")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def encoded_anew(tmp_path: Path) -> Path:
+    """The same photographs under the same names, one of them of other bytes."""
+    photograph(tmp_path / "copy")
+    (plain,) = (tmp_path / "copy").glob("*/plain.JPEG")
+    Image.open(plain).save(plain, quality=60)
+    return tmp_path / "copy"
+
+
+def test_runs_of_other_bytes_by_the_same_names_are_left_out(
+    tmp_path: Path, photos: Path, encoded_anew: Path
+) -> None:
+    runs = tmp_path / "runs"
+    older = write_run(runs, photos, "older", [True] * 6, started=FIRST)
+    newer = write_run(runs, encoded_anew, "newer", [True] * 6, started=SECOND)
+    choice = choose_runs(runs, [], None)
+    assert list(choice.records) == list(choice.rows) == [newer.run_id]
+    why = f"1 of 6 have other bytes than in {newer.run_id} (plain, …)"
+    assert choice.left_out == {older.run_id: f"of other images by the same names: {why}"}
+    with pytest.raises(UsageError, match="runs of different images by the same names: in run-"):
+        choose_runs(runs, [older.run_id, newer.run_id], None)
+
+
+def test_imported_runs_have_no_bytes_to_differ_by(tmp_path: Path, photos: Path, encoded_anew: Path) -> None:
+    """The newest run says which images are meant, but where it was imported not of which bytes."""
+    runs = tmp_path / "runs"
+    other = write_run(runs, photos, "other", [True] * 6, started=FIRST)
+    made_here = write_run(runs, encoded_anew, "made here", [True] * 6, started=SECOND)
+    imported = write_run(runs, photos, "imported", [True] * 6, started=THIRD, imported=True)
+    choice = choose_runs(runs, [], None)
+    assert list(choice.records) == [made_here.run_id, imported.run_id]
+    assert list(choice.left_out) == [other.run_id]
+    named = [imported.run_id, other.run_id]
+    assert list(choose_runs(runs, named, None).records) == named
+
+
+def test_an_image_that_could_not_be_read_is_no_other_image(tmp_path: Path, photos: Path) -> None:
+    runs = tmp_path / "runs"
+    write_run(runs, photos, "whole", [True] * 6, started=FIRST)
+    write_run(runs, photos, "failed", [True] * 6, started=SECOND, unread=["plain"])
+    assert len(choose_runs(runs, [], None).records) == 2

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from repro.analysis.metrics import correct_images, scored_images
-from repro.analysis.statistics import PairedDifference, paired_differences
+from repro.analysis.statistics import PairedDifference, exact_intervals, paired_differences
 from repro.exceptions import InvalidRun, UsageError
 
 
@@ -42,6 +42,13 @@ def differ_each(counts: Sequence[PairedCounts], confidence: float = 0.95) -> lis
     """
     columns = ([one.only_first for one in counts], [one.only_second for one in counts])
     return paired_differences(*columns, [one.n for one in counts], confidence)
+
+
+def not_excluded(counts: Sequence[PairedCounts], confidence: float = 0.95) -> float:
+    """How far apart, either way, the rates in any of these may be: what is more is excluded."""
+    columns = ([one.only_first for one in counts], [one.only_second for one in counts])
+    intervals = exact_intervals(*columns, [one.n for one in counts], confidence)
+    return max(abs(end) for interval in intervals for end in interval)
 
 
 def count_paired(first: pa.Table, second: pa.Table, common: bool = False) -> PairedCounts:

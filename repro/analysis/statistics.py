@@ -90,6 +90,30 @@ def paired_differences(
     return [PairedDifference(*one) for one in zip(*(column.tolist() for column in columns), strict=True)]
 
 
+def exact_intervals(
+    n_only_a: Sequence[int], n_only_b: Sequence[int], n: Sequence[int], confidence: float = 0.95
+) -> list[tuple[float, float]]:
+    """Of each paired difference the interval that never errs too often, however few images are discordant.
+
+    Clopper and Pearson's limits (Biometrika 26, 1934) of how often only one is right, for each of the two
+    half of the error that is allowed; wider than `paired_difference`'s.
+    """
+    import numpy as np
+    from scipy.special import betaincinv
+
+    only_a, only_b, images = (np.array(counts, dtype=np.int64) for counts in (n_only_a, n_only_b, n))
+    tail = (1 - confidence) / 4
+
+    def limits(of: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        rest = images - of
+        low = betaincinv(np.maximum(of, 1), rest + 1, tail)
+        high = betaincinv(of + 1, np.maximum(rest, 1), 1 - tail)
+        return np.where(of > 0, low, 0.0), np.where(rest > 0, high, 1.0)
+
+    (low_a, high_a), (low_b, high_b) = limits(only_a), limits(only_b)
+    return list(zip((low_a - high_b).tolist(), (high_a - low_b).tolist(), strict=True))
+
+
 def benjamini_hochberg(p_values: Floats, n_tests: int) -> Floats:
     """The p values corrected by their false discovery rate (Benjamini and Hochberg, JRSS B 57, 1995).
 

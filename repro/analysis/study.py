@@ -27,7 +27,7 @@ from repro.analysis.causes import (
     SIZE,
 )
 from repro.analysis.metrics import with_status_ok
-from repro.analysis.paired import PairedCounts, differ_each
+from repro.analysis.paired import PairedCounts, differ_each, not_excluded
 from repro.analysis.shares import Share, pooled_share
 from repro.analysis.statistics import holm
 from repro.exceptions import InvalidRun, UsageError
@@ -84,7 +84,7 @@ class Family:
 class CauseDifference:
     """How often two runs have a cause in the same images; `counts` are images where it is present.
 
-    `interval` is that of this comparison alone, `joint` holds for all of its scope at once (Bonferroni).
+    `interval` is that of this comparison alone.
     """
 
     first: str
@@ -97,7 +97,6 @@ class CauseDifference:
     p: float
     p_corrected: float
     interval: Interval
-    joint: Interval
 
     @property
     def rates(self) -> tuple[float, float]:
@@ -136,6 +135,11 @@ class CauseStudy:
 
     def n_comparisons(self, scope: Scope) -> int:
         return sum(one.scope is scope for one in self.differences)
+
+    def not_excluded(self, some: Sequence[CauseDifference]) -> float:
+        """How large any of these of one scope may be, for all of the scope at once (Bonferroni)."""
+        n_comparisons = self.n_comparisons(some[0].scope)
+        return not_excluded([one.counts for one in some], 1 - SIGNIFICANT / n_comparisons)
 
 
 def common_images(runs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
@@ -250,9 +254,7 @@ def _differences(
         for first, second in combinations(range(len(runs)), 2)
         for base, cause, counts in pairs.of(first, second)
     ]
-    all_counts = [counts for *_, counts in compared]
-    paired = differ_each(all_counts)
-    joint = differ_each(all_counts, 1 - SIGNIFICANT / max(len(compared), 1))
+    paired = differ_each([counts for *_, counts in compared])
     p_corrected = holm([one.p for one in paired])
     for place, (first, second, base, cause, counts) in enumerate(compared):
         yield CauseDifference(
@@ -266,7 +268,6 @@ def _differences(
             p=paired[place].p,
             p_corrected=p_corrected[place],
             interval=paired[place].interval,
-            joint=joint[place].interval,
         )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any, TypeVar
 
 from repro.analysis.difference import ExplainedDifference
 from repro.analysis.variation_effects import Effect, EffectVerdict, Gap, JudgedEffect
-from repro.reporting.figures import points_interval
+from repro.reporting.figures import points_interval, points_up
 from repro.reporting.table import Column, Group, Table
 
 EntryT = TypeVar("EntryT")
@@ -116,7 +115,7 @@ def _share(effect: Effect, gap: Gap | None) -> str:
 
 
 def _words(one: JudgedEffect) -> str:
-    at_most = f"at most {_up(one.at_most)} points"
+    at_most = f"at most {points_up(one.at_most)} points"
     match one.verdict:
         case EffectVerdict.PART:
             return f"explains part: {at_most}"
@@ -131,11 +130,6 @@ def _words(one: JudgedEffect) -> str:
             return f"no effect seen: {at_most}"
         case verdict:
             return str(verdict)
-
-
-def _up(fraction: float) -> str:
-    """In points, rounded up: it is a bound."""
-    return f"{math.ceil(10_000 * fraction - 1e-9) / 100:.2f}"
 
 
 def difference_json(explained: ExplainedDifference) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from repro.analysis.cause_pairs import ANY, Base
 from repro.analysis.study import CauseDifference, CauseStudy, Scope
-from repro.reporting.figures import points_interval
+from repro.reporting.figures import points_interval, points_up
 from repro.reporting.paired import p_text
 
 MOST_TOLD = 6
@@ -25,7 +24,7 @@ def tell_differences(study: CauseStudy, scope: Scope) -> Iterator[str]:
         return
     pairs = list(dict.fromkeys((one.first, one.second) for one in found))
     if len(pairs) > MOST_TOLD:
-        yield from _of_many(found, len(pairs))
+        yield from _of_many(study, found, len(pairs))
         return
     for pair in pairs:
         for base in Base:
@@ -46,7 +45,7 @@ def _of_pair(study: CauseStudy, compared: Sequence[CauseDifference]) -> Iterator
             yield f"{where}: {_shown(each, first, second)}"
     alike = [each for each in compared if not each.shown]
     if alike:
-        yield f"{where}: {_not_shown(alike, first, second, study.n_comparisons(one.scope))}"
+        yield f"{where}: {_not_shown(study, alike, first, second)}"
 
 
 def _shown(one: CauseDifference, first: str, second: str) -> str:
@@ -61,13 +60,13 @@ def _shown(one: CauseDifference, first: str, second: str) -> str:
     )
 
 
-def _not_shown(alike: Sequence[CauseDifference], first: str, second: str, n_comparisons: int) -> str:
+def _not_shown(study: CauseStudy, alike: Sequence[CauseDifference], first: str, second: str) -> str:
     told = "; ".join(_told(one) for one in alike)
-    bound = max(abs(end) for one in alike for end in one.joint)
+    n_comparisons = study.n_comparisons(alike[0].scope)
     return (
         f"no difference between {first} and {second} is shown in: {told}. A difference of more than "
-        f"{_up(bound)} points in {'it' if len(alike) == 1 else 'any of these'} is excluded "
-        f"(95 % for all {n_comparisons} comparisons at once)."
+        f"{points_up(study.not_excluded(alike))} points in {'it' if len(alike) == 1 else 'any of these'} "
+        f"is excluded (95 % for all {n_comparisons} comparisons at once, by Clopper and Pearson's limits)."
     )
 
 
@@ -80,7 +79,7 @@ def _told(one: CauseDifference) -> str:
     return f"{cause} {100 * (first - second):+.2f} points ({points_interval(one.interval)} by itself)"
 
 
-def _of_many(found: Sequence[CauseDifference], n_pairs: int) -> Iterator[str]:
+def _of_many(study: CauseStudy, found: Sequence[CauseDifference], n_pairs: int) -> Iterator[str]:
     """Counts, within and between token mixers; where nothing is shown, what is excluded."""
     shown = sum(one.shown for one in found)
     yield (
@@ -95,10 +94,10 @@ def _of_many(found: Sequence[CauseDifference], n_pairs: int) -> Iterator[str]:
                 kind = "the same token mixer" if same else "different token mixers"
                 yield f"{_BASES[base]}, between models of {kind}: {n:,} of {len(some):,} show one."
     if not shown:
-        bound = max(abs(end) for one in found for end in one.joint)
         yield (
             "No difference is shown between any two; one of more than "
-            f"{_up(bound)} points is excluded (95 % for all at once)."
+            f"{points_up(study.not_excluded(found))} points is excluded (95 % for all at once, by Clopper "
+            "and Pearson's limits)."
         )
 
 
@@ -122,8 +121,3 @@ def _cause(one: CauseDifference) -> str:
 def count_of(n: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def _up(fraction: float) -> str:
-    """In points, rounded up: it is a bound."""
-    return f"{math.ceil(10_000 * fraction - 1e-9) / 100:.2f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -41,6 +42,11 @@ def percent_interval(interval: tuple[float, float] | None) -> str:
 def points_interval(interval: tuple[float, float] | None) -> str:
     """Of a difference of two fractions."""
     return f"{100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}" if interval else ""
+
+
+def points_up(fraction: float) -> str:
+    """In points, rounded up: it is a bound."""
+    return f"{math.ceil(10_000 * fraction - 1e-9) / 100:.2f}"
 
 
 def figure_json(figure: Figure) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
+from repro.analysis.paired import not_excluded
 from repro.analysis.run_metrics import PairComparison, RunMetrics
+from repro.reporting.figures import points_up
 from repro.reporting.table import Column, Group, Table
 from repro.results.record import RunRecord
 
@@ -117,11 +119,11 @@ def finding_sentence(pair: PairComparison, first: str, second: str) -> str:
     paired, n = pair.paired, f"{pair.counts.n:,} images"
     p = f"McNemar's exact p {p_equation(pair.p_corrected)}"
     if pair.p_corrected >= SIGNIFICANT:
-        most = 100 * max(abs(paired.low), abs(paired.high))
+        most = points_up(not_excluded([pair.counts]))
         return (
             f"No difference is shown on these {n}: {first} minus {second} is {_points(paired.difference)} "
             f"points of Top-1 (95% interval {_points(paired.low)} to {_points(paired.high)}, {p}). "
-            f"That either is better by more than {most:.2f} points is excluded."
+            f"That either is better by more than {most} points is excluded (by Clopper and Pearson's limits)."
         )
     better, worse, sign = (first, second, 1) if paired.difference > 0 else (second, first, -1)
     low, high = sorted(100 * sign * end for end in paired.interval)

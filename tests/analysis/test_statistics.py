@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, false_discovery_control
 
-from repro.analysis.statistics import benjamini_hochberg, wilson_interval
+from repro.analysis.statistics import (
+    benjamini_hochberg,
+    exact_intervals,
+    paired_difference,
+    wilson_interval,
+)
 from repro.exceptions import InvalidRun
 
 # Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
@@ -55,3 +60,24 @@ def test_those_not_listed_count_as_tests_with_p_1(p_values, n_tests):
     padded = np.concatenate([p, np.ones(max(n_tests - len(p), 0))])
     expected = false_discovery_control(padded)[: len(p)] if len(p) else p
     assert benjamini_hochberg(p, n_tests).tolist() == expected.tolist()
+
+
+@given(
+    st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 2000)).filter(
+        lambda c: c[0] + c[1] <= c[2]
+    ),
+    st.sampled_from([0.8, 0.95, 0.999]),
+)
+def test_exact_intervals_are_of_scipys_limits(counts, confidence):
+    *only, n = counts
+    (interval,) = exact_intervals(*([count] for count in counts), confidence)
+    a, b = (binomtest(k, n).proportion_ci((1 + confidence) / 2, method="exact") for k in only)
+    assert interval == pytest.approx((a.low - b.high, a.high - b.low), abs=1e-9)
+    assert interval[0] <= (only[0] - only[1]) / n <= interval[1]
+
+
+def test_what_20_images_without_a_discordant_one_leave_possible():
+    """One of which only a is right in 16.8 % of images shows none of 20 in 2.5 % of tries."""
+    ((low, high),) = exact_intervals([0], [0], [20])
+    assert high == -low == pytest.approx(1 - 0.0125 ** (1 / 20))
+    assert paired_difference(0, 0, 20).high < 0.168 < high

@@ -107,7 +107,8 @@ def _pairs(study: CauseStudy, pairs: FamilyPairs) -> Iterator[str]:
     if pairs.one_family is not None:
         yield (
             f"Of {pairs.n_frequent:,} confusions with {MIN_ERRORS} errors or more, {len(pairs.one_family):,} "
-            f"are made by models with one token mixer alone; by chance there would be {pairs.by_chance:.1f}."
+            f"are made by models with one token mixer alone; there would be {pairs.by_chance:.1f}, if images "
+            "fell to one alone in each confusion as often as in all."
         )
     yield from _of_the_talk(study)
 

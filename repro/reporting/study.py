@@ -167,8 +167,8 @@ def one_family_table(pairs: FamilyPairs, alone: pd.DataFrame) -> Table:
         groups=tuple(groups),
         notes=(
             f"{len(alone):,} of the {pairs.n_frequent:,} pairs of {MIN_ERRORS} errors or more; "
-            f"{pairs.by_chance:.1f} would be, if each error fell to a token mixer as all errors do. "
-            "No single pair was tested.",
+            f"{pairs.by_chance:.1f} would be, if images fell to one token mixer alone in each pair as often "
+            "as in all. No single pair was tested.",
         ),
         grouped_by="Token mixer",
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,17 +108,48 @@ def test_only_images_that_every_run_scored_are_compared() -> None:
         common_images({"first": first, "second": rows_of([1], ids=["z"])})
 
 
+def ranked(who: Sequence[Sequence[str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pairs and their errors: by pair and image, the runs that take the image so, a letter each."""
+    errors = [
+        {"run": run, "label": 0, "predicted": pair, "image_id": f"{pair}-{image}"}
+        for pair, runs_of in enumerate(who)
+        for image, runs in enumerate(runs_of)
+        for run in runs
+    ]
+    by_run = [dict(Counter("".join(runs_of))) for runs_of in who]
+    counts = [sum(one.values()) for one in by_run]
+    pairs = pd.DataFrame({"count": counts, "n_runs": [len(one) for one in by_run], "by_run": by_run})
+    return pairs, pd.DataFrame(errors)
+
+
+@pytest.mark.parametrize(("chances", "expected"), [((0.5, 0.5, 0), 50), ((0.25, 0.25, 0.5), 6.25)])
+def test_runs_that_resemble_each_other_do_not_make_chance_rarer(
+    chances: tuple[float, ...], expected: float
+) -> None:
+    """200 pairs of 3 images, each falling to two runs of one family, of the other, or to all four."""
+    mixers = {"a": "pooling", "b": "pooling", "c": "attention", "d": "attention"}
+    alone, by_chance = [], []
+    for seed in range(5):
+        who = np.random.default_rng(seed).choice(["ab", "cd", "abcd"], (200, 3), p=chances).tolist()
+        found = sort_pairs(*ranked(who), mixers)
+        assert found.one_family is not None
+        alone.append(len(found.one_family))
+        by_chance.append(found.by_chance)
+    assert np.mean(by_chance) == pytest.approx(expected, rel=0.1)
+    assert abs(np.mean(alone) - expected) < 3 * np.sqrt(expected / 5)
+
+
 def test_pairs_are_sorted_by_who_makes_them() -> None:
     by_run = [{"a": 4, "b": 4}, {"a": 5}, {"b": 6}, {"a": 2}]
-    counts = [sum(one.values()) for one in by_run]
-    pairs = pd.DataFrame({"count": counts, "n_runs": [2, 1, 1, 1], "by_run": by_run})
-    errors = pd.DataFrame({"run": [run for one in by_run for run, n in one.items() for _ in range(n)]})
+    who = [["ab"] * 4, ["a"] * 5, ["b"] * 6, ["a"] * 2]
+    pairs, errors = ranked(who)
+    assert list(pairs["by_run"]) == by_run
     found = sort_pairs(pairs, errors, {"a": "pooling", "b": "attention"})
     assert list(found.every_run["count"]) == [8]
     assert found.one_family is not None
     assert list(found.one_family["token_mixer"]) == ["pooling", "attention"]
     assert (found.n_pairs, found.n_frequent, found.n_errors) == (4, 3, 21)
-    expected = sum((11 / 21) ** n + (10 / 21) ** n for n in (8, 5, 6))
+    expected = sum((7 / 17) ** n + (6 / 17) ** n for n in (5, 6))  # 4 and 2 images alone have too few errors
     assert found.by_chance == pytest.approx(expected)
     assert sort_pairs(pairs, errors, {"a": "pooling", "b": "pooling"}).one_family is None
 

@@ -61,10 +61,11 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StudiedRun:
-    """`shares` of its errors by cause, in each scope; an empty scope has none."""
+    """What it is called, and `shares` of its errors by cause in each scope; an empty scope has none."""
 
     run: str
     name: str
+    model: str
     token_mixer: str
     n_errors: Mapping[Scope, int]
     shares: Mapping[Scope, Mapping[str, Share]]
@@ -130,6 +131,10 @@ class CauseStudy:
         return {run.run: run.name for run in self.runs}
 
     @property
+    def models(self) -> dict[str, str]:
+        return {run.run: run.model for run in self.runs}
+
+    @property
     def token_mixers(self) -> dict[str, str]:
         return {run.run: run.token_mixer for run in self.runs}
 
@@ -165,6 +170,7 @@ def study_causes(
     no_label: Collection[str],
     names: Mapping[str, str],
     token_mixers: Mapping[str, str],
+    models: Mapping[str, str] | None = None,
 ) -> CauseStudy:
     """The study of errors with causes (`assign_causes`).
 
@@ -174,6 +180,7 @@ def study_causes(
         no_label: Those of them without any valid label.
         names: What each run is called, by its id; they stand in this order.
         token_mixers: By run id.
+        models: By run id, where they are not what the runs are called.
 
     Raises:
         UsageError: no error is genuine.
@@ -186,7 +193,8 @@ def study_causes(
     by_run = dict(iter(counted.groupby("run", sort=False)))
     of_run = {run: by_run.get(run, counted[:0]) for run in names}
     runs = tuple(
-        StudiedRun(run, names[run], token_mixers[run], *_counted(of_run[run], single=True)) for run in names
+        StudiedRun(run, name, (models or names)[run], token_mixers[run], *_counted(of_run[run], single=True))
+        for run, name in names.items()
     )
     mixers = list(dict.fromkeys(token_mixers[run] for run in names))
     families = tuple(

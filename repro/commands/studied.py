@@ -52,7 +52,8 @@ def study_runs(folder: Path, names: Sequence[str], models: str | None, depth: in
     errors = study_errors(rows, choice.models, depth)
     image_ids = next(iter(rows.values()))["image_id"].to_pylist()
     mixers = {run: record.model.token_mixer for run, record in choice.records.items()}
-    study = study_causes(errors.errors, image_ids, images_without_label(image_ids), name_runs(choice), mixers)
+    no_label = images_without_label(image_ids)
+    study = study_causes(errors.errors, image_ids, no_label, name_runs(choice), mixers, choice.models)
     genuine = in_scope(errors.errors, Scope.GENUINE)
     pairs = sort_pairs(rank_pairs(genuine, errors.counts), genuine, mixers)
     folders = _folders(folder, names, choice)

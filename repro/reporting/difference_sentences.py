@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from repro.analysis.cause_pairs import ANY, Base
@@ -104,8 +105,9 @@ def _of_many(study: CauseStudy, found: Sequence[CauseDifference], n_pairs: int) 
 def _of_families(study: CauseStudy) -> Iterator[str]:
     if len(study.families) == 1:
         yield f"All runs are of {study.families[0].token_mixer}: nothing is said of other token mixers."
-    elif any(len(family.runs) == 1 for family in study.families):
-        alone = [family.token_mixer for family in study.families if len(family.runs) == 1]
+        return
+    n_models = Counter({run.model: run.token_mixer for run in study.runs}.values())
+    if alone := [mixer for mixer, n in n_models.items() if n == 1]:
         yield (
             f"There is one model alone of {' and of '.join(alone)}: what differs between token mixers cannot "
             "be told there from what differs between models, their training or their size."

@@ -54,7 +54,12 @@ def _in_short(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
 
 
 def _differs(study: CauseStudy, cause: str) -> str:
-    found = [one for one in study.differences if one.scope is Scope.GENUINE and one.cause == cause]
+    models = study.models
+    found = [
+        one
+        for one in study.differences
+        if one.scope is Scope.GENUINE and one.cause == cause and models[one.first] != models[one.second]
+    ]
     if not found:
         return "there is no other model to differ from; "
     if n := sum(one.shown for one in found):
@@ -159,8 +164,7 @@ def _unknown(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
         "surroundings could be at work, not that a model looked at them."
     )
     yield "Sizes of things are estimates by class; how large a thing is in its photograph is not asked."
-    n_models = len({run.name for run in study.runs})
-    if n_models == 1:
+    if len(set(study.models.values())) == 1:
         yield "With one model no pair can be a size or shape candidate: two models must make it."
     else:
         yield (

@@ -99,6 +99,22 @@ def test_the_figures_are_those_of_a_recount(drawn: list[tuple[str, int, str]]) -
         }
 
 
+def test_two_runs_of_one_model_are_one_model() -> None:
+    rows = [("a-run", i, "size candidate") for i in images(60)] + [("b-run", "i0000", "unexplained")]
+    models = dict.fromkeys(NAMES, "conv_net")
+    ids = images(400)
+    sentences = told(
+        study_causes(errors_of(rows), ids, set(), NAMES, dict.fromkeys(NAMES, "pooling"), models)
+    )
+    assert "there is no other model to differ from" in sentences["In short"][1]
+    assert "With one model no pair can be a size or shape candidate" in str(sentences["What is not known"])
+    names, models = NAMES | {"c-run": "c-run"}, models | {"c-run": "attention_net"}
+    mixers = dict.fromkeys(NAMES, "pooling") | {"c-run": "attention"}
+    sentences = told(study_causes(errors_of(rows), ids, set(), names, mixers, models))
+    assert "1 of 2 comparisons between models show a difference" in sentences["In short"][1]
+    assert "There is one model alone of pooling and of attention" in sentences["Do models differ?"][-1]
+
+
 def test_many_models_are_summed_up() -> None:
     names = {f"r{i}": f"net{i}" for i in range(5)}
     rows = [(run, image, "unexplained") for run in names for image in images(30)]

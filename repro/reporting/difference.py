@@ -68,7 +68,8 @@ def _notes(explained: ExplainedDifference) -> tuple[str, ...]:
         f"On {how_many} images of the run{chosen}. Each variation changes one factor of "
         f"{run.protocol_name} ({run.protocol}), and is paired with the run's own setting image by image.",
         "Intervals: Agresti and Min's for matched pairs. p: McNemar's exact test, corrected by Holm for "
-        f"{n_tried} variation{'' if n_tried == 1 else 's'}; a verdict needs a corrected p below 0.05.",
+        f"{n_tried} variation{'' if n_tried == 1 else 's'}; a verdict needs a corrected p below 0.05; "
+        '"cannot" and "at most" go by the interval, which is not corrected.',
     ]
     if n := explained.again.n_changed:
         notes.insert(
@@ -123,7 +124,7 @@ def _words(one: JudgedEffect) -> str:
             paired = one.effect.paired
             return f"too much: at least {100 * min(abs(paired.low), abs(paired.high)):.2f} points"
         case EffectVerdict.CANNOT if one.at_most <= 0:
-            return "cannot: moves the other way"
+            return f"cannot: {'moves the other way' if one.effect.is_sure else 'no effect that way seen'}"
         case EffectVerdict.CANNOT:
             return f"cannot: effect {at_most}"
         case EffectVerdict.NOTHING_SEEN:

@@ -39,14 +39,12 @@ class ExplainedDifference:
     @property
     def whole(self) -> bool:
         """Whether the variations were tried on all images of the run."""
-        return self.sweep.record.n == self.sweep.record.n_run
+        return self.sweep.record.whole
 
     @property
     def best(self) -> JudgedEffect | None:
-        """The variation to look at next; on all images nothing is left open."""
+        """The variation to look at next."""
         wanted: tuple[EffectVerdict, ...] = CANDIDATES if self.gap.gap else (EffectVerdict.MOVES,)
-        if self.whole:
-            wanted = tuple(verdict for verdict in wanted if verdict is not EffectVerdict.TOO_FEW)
         return next((one for one in self.effects if one.verdict in wanted), None)
 
 
@@ -56,7 +54,8 @@ def explain(run: RunRecord, gap: RunGap, sweep: Sweep) -> ExplainedDifference:
     tried = [name for name in sweep.record.settings if name != OWN and name not in sweep.record.untried]
     effects = measure_effects(labels, own, {name: _classes(sweep.rows, name) for name in tried})
     (again,) = measure_effects(labels, stored, {OWN: own})
-    return ExplainedDifference(run, gap, sweep, again, tuple(judge_effects(effects, gap.gap)))
+    judged = judge_effects(effects, gap.gap, sweep.record.whole)
+    return ExplainedDifference(run, gap, sweep, again, tuple(judged))
 
 
 def _classes(rows: pa.Table, name: str) -> NDArray[Any]:

@@ -62,6 +62,7 @@ class EffectVerdict(StrEnum):
     PART = "explains part"
     TOO_MUCH = "too much"
     TOO_FEW = "too few images to tell"
+    NOT_SHOWN = "not shown on all images"
     CANNOT = "cannot"
     MOVES = "moves Top-1"
     NOTHING_SEEN = "no effect seen"
@@ -95,9 +96,12 @@ class JudgedEffect:
     at_most: float
 
 
-def judge_effects(effects: Sequence[Effect], gap: Gap | None) -> list[JudgedEffect]:
-    """The effects with their verdicts, those first that explain most of the gap."""
-    judged = [_judge(effect, gap) if gap else _judge_alone(effect) for effect in effects]
+def judge_effects(effects: Sequence[Effect], gap: Gap | None, whole: bool = False) -> list[JudgedEffect]:
+    """The effects, on the `whole` run or on a sample of it, with their verdicts.
+
+    Those stand first that explain most of the gap.
+    """
+    judged = [_judge(effect, gap, whole) if gap else _judge_alone(effect) for effect in effects]
     verdicts = list(EffectVerdict)
 
     def place(one: JudgedEffect) -> tuple[int, float, int, str]:
@@ -108,7 +112,7 @@ def judge_effects(effects: Sequence[Effect], gap: Gap | None) -> list[JudgedEffe
     return sorted(judged, key=place)
 
 
-def _judge(effect: Effect, gap: Gap) -> JudgedEffect:
+def _judge(effect: Effect, gap: Gap, whole: bool) -> JudgedEffect:
     """Seen in the gap's direction, so that the gap is positive."""
     paired, upwards = effect.paired, gap.low > 0
     low, high = (paired.low, paired.high) if upwards else (-paired.high, -paired.low)
@@ -116,7 +120,7 @@ def _judge(effect: Effect, gap: Gap) -> JudgedEffect:
     if high < nearest:
         verdict = EffectVerdict.PART if effect.is_sure and low > 0 else EffectVerdict.CANNOT
     elif not effect.is_sure:
-        verdict = EffectVerdict.TOO_FEW
+        verdict = EffectVerdict.NOT_SHOWN if whole else EffectVerdict.TOO_FEW
     else:
         verdict = EffectVerdict.EXPLAINS if low <= farthest else EffectVerdict.TOO_MUCH
     return JudgedEffect(effect, verdict, high)

@@ -18,6 +18,7 @@ _COLOURS = {
     EffectVerdict.EXPLAINS: "bold green",
     EffectVerdict.MOVES: "bold",
     EffectVerdict.TOO_FEW: "yellow",
+    EffectVerdict.NOT_SHOWN: "yellow",
     _AS_STORED: "green",
     _NOT_AS_STORED: "bold red",
 }

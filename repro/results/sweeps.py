@@ -62,6 +62,11 @@ class SweepRecord:
     rows_sha256: str = ""
     schema: int = SCHEMA
 
+    @property
+    def whole(self) -> bool:
+        """Whether the variations were tried on all images of the run."""
+        return self.n == self.n_run
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:

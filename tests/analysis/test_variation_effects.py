@@ -116,6 +116,11 @@ def test_verdicts(effect, gap, verdict):
     assert judged.verdict is verdict
 
 
+def test_on_all_images_none_are_too_few():
+    (judged,) = judge_effects([effect_of(5, 5)], Gap(0.005, 0.006), whole=True)
+    assert judged.verdict == "not shown on all images"
+
+
 def test_what_an_effect_can_be_at_most_is_told_in_the_gaps_direction():
     effect = effect_of(30, 10)
     (up,), (down,) = (judge_effects([effect], gap) for gap in (Gap(0.2, 0.21), Gap(-0.21, -0.2)))

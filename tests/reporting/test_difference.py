@@ -74,6 +74,17 @@ def test_a_gap_with_every_verdict_in_words() -> None:
     assert_snapshot("difference-text.txt", to_text(difference_table(explained())))
 
 
+def test_what_all_images_do_not_show_is_no_matter_of_too_few() -> None:
+    sample = explained(reference="78.00")
+    sweep = replace(sample.sweep, record=replace(sample.sweep.record, n_run=N))
+    for explanation, verdict in (
+        (sample, "too few images to tell"),
+        (explain(sample.run, sample.gap, sweep), "not shown on all images"),
+    ):
+        rows = [row for group in difference_table(explanation).groups for row in group.rows]
+        assert [row[-1] for row in rows if row[0] == "crop 0.95"] == [verdict]
+
+
 def test_without_a_gap_and_in_another_environment() -> None:
     table = difference_table(explained(range(3, 230), reference="77.00"))
     assert_snapshot("difference-no-gap-text.txt", to_text(table))

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +24,9 @@ Interval = tuple[float, float]
 
 Key = tuple[str, float]
 """An intervention and its dose."""
+
+LIKE = 0.1
+"""Means of confidence that are farther apart are not alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Attribution:
 
     `driven` are the errors that one of these turned right. `disagreeing` are images left out
     because the network, asked again, did not answer as it had; `focus` counts who told where objects are.
+    `confidence` is the mean of the errors', and that of the controls', before any dose.
     """
 
     any_dose: Effect
@@ -71,6 +76,13 @@ class Attribution:
     driven: tuple[str, ...]
     disagreeing: tuple[str, ...]
     focus: Mapping[str, int]
+    confidence: tuple[float, float]
+
+    @property
+    def alike(self) -> bool:
+        """Whether the controls are of like confidence: there need not be such right answers."""
+        errors, controls = self.confidence
+        return abs(errors - controls) <= LIKE
 
     @property
     def standing_out(self) -> dict[Key, Interval]:
@@ -121,9 +133,11 @@ def attribute(
     answers: defaultdict[str, dict[Key, bool]] = defaultdict(dict)
     disagreeing: set[str] = set()
     focus: defaultdict[str, int] = defaultdict(int)
+    p_before: dict[str, float] = {}
     for row in rows.to_pylist():
         if row["intervention"] == AS_IT_IS:
             focus[row["focus"]] += 1
+            p_before[row["image_id"]] = row["p_predicted"]
             if row["top1"] != row["predicted"]:
                 disagreeing.add(row["image_id"])
         else:
@@ -146,6 +160,7 @@ def attribute(
         driven=tuple(i for i in wrong if any(answers[i][key] for key in chosen)),
         disagreeing=tuple(sorted(disagreeing)),
         focus=dict(focus),
+        confidence=(fmean(p_before[i] for i in wrong), fmean(p_before[i] for i in right)),
     )
 
 

@@ -145,7 +145,7 @@ def probe(
 ) -> None:
     """Change the images of errors in doses, and ask again.
 
-    Size, surroundings or shape is changed. Each error has a control, a right answer of like confidence:
+    Size, surroundings or shape is changed. Each error has a control, the right answer nearest in confidence:
     how often a dose turns the error right is shown beside how often it turns the control wrong.
 
     Example: repro probe poolformer_s24 --kind size

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from repro.analysis.attribution import Attribution, Effect, Interval, Rate
+from repro.analysis.attribution import LIKE, Attribution, Effect, Interval, Rate
 from repro.reporting.table import Column, Group, Table
 
 _WHAT = {"size": "size", "context": "surroundings", "shape": "shape"}
@@ -42,11 +42,26 @@ def probes_table(by_run: Mapping[str, Mapping[str, Attribution]]) -> Table:
                 for verdict in _verdict(name, _WHAT[kind], attribution)
             ),
             *(note for (name, _), attribution in found.items() for note in _remarks(name, attribution)),
-            "A control is a right answer of like confidence. Only the excess of errors turned right over "
+            f"{control_words(found.values())} Only the excess of errors turned right over "
             "controls turned wrong speaks for a cause.",
         ),
         grouped_by="Run and kind" if several else "Kind",
     )
+
+
+def control_words(found: Iterable[Attribution]) -> str:
+    """What a control is: of like confidence only where it is so in all that was found."""
+    if all(one.alike for one in found):
+        return "A control is a right answer of like confidence."
+    return (
+        "A control is the right answer nearest in confidence; where the means of the two are more than "
+        f"{LIKE} apart it is not of like confidence, and the excess may be due to that."
+    )
+
+
+def confidence_text(found: Attribution) -> str:
+    """The mean of the errors', and that of the controls'."""
+    return "/".join(f"{mean:.2f}" for mean in found.confidence)
 
 
 def _group(name: str, found: Attribution) -> Group:
@@ -93,6 +108,7 @@ def _verdict(name: str, what: str, found: Attribution) -> Iterator[str]:
 
 
 def _remarks(name: str, found: Attribution) -> Iterator[str]:
+    yield f"{name}: mean confidence of errors/controls {confidence_text(found)}."
     if found.disagreeing:
         n = len(found.disagreeing)
         yield f"{name}: {n} images left out, their prediction differs from the stored one."

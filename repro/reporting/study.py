@@ -13,6 +13,7 @@ from repro.analysis.study import CauseDifference, CauseStudy, Scope
 from repro.catalogue.classes import class_name
 from repro.catalogue.error_types import N_IMAGES, SOURCE, load_error_types
 from repro.reporting.paired import p_text
+from repro.reporting.probes import confidence_text, control_words
 from repro.reporting.table import Column, Group, Table
 
 if TYPE_CHECKING:
@@ -245,6 +246,7 @@ def study_probes_table(study: CauseStudy, probed: Sequence[Probed]) -> Table:
                 f"{100 * effect.broken.fraction:.1f}",
                 f"{100 * effect.excess:+.1f}",
                 f"{100 * low:+.1f} to {100 * high:+.1f}",
+                confidence_text(one.attribution),
             )
         )
     return Table(
@@ -259,10 +261,12 @@ def study_probes_table(study: CauseStudy, probed: Sequence[Probed]) -> Table:
             Column("(%)", "right"),
             Column("Excess (points)", "right"),
             Column("95% interval", "right"),
+            Column("Confidence of errors/controls", "right"),
         ),
         groups=(Group("", tuple(rows)),),
         notes=(
-            "By any dose that counts. A control is a right answer of like confidence; only the excess over "
-            "controls speaks for a cause. Candidates are held against the controls of all errors probed.",
+            f"By any dose that counts. {control_words(one.attribution for one in probed)} Only the "
+            "excess over controls speaks for a cause. Candidates are held against the controls of all errors "
+            "probed.",
         ),
     )

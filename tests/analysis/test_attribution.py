@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from repro.analysis.attribution import Rate, attribute, difference_interval, match_controls
 from repro.exceptions import InvalidRun
+from repro.reporting.probes import probes_table
 from repro.results.probes import AS_IT_IS, SCHEMA
 
 TRUE, WRONG = 1, 2
@@ -24,13 +25,16 @@ def stored(image_id: str, p: float, right: bool) -> dict[str, Any]:
 
 
 def probed(
-    answers: Mapping[str, Mapping[tuple[str, float], int | None]], first: Mapping[str, int]
+    answers: Mapping[str, Mapping[tuple[str, float], int | None]],
+    first: Mapping[str, int],
+    p: Mapping[str, float] | None = None,
 ) -> pa.Table:
-    """Rows of images whose true class is `TRUE`; `first` is what was stored for each."""
+    """Rows of images whose true class is `TRUE`; `first` is what was stored for each, `p` how surely."""
     rows = []
     for image_id, by_dose in answers.items():
         for (name, dose), top1 in {(AS_IT_IS, 0.0): first[image_id], **by_dose}.items():
             row = {"image_id": image_id, "sha256": "", "label": TRUE, "predicted": first[image_id]}
+            row["p_predicted"] = (p or {}).get(image_id, 0.5)
             rows.append(row | {"intervention": name, "dose": dose, "top1": top1, "focus": "none"})
     return pa.Table.from_pylist(rows, SCHEMA)
 
@@ -94,6 +98,20 @@ def test_an_image_that_answers_otherwise_than_before_is_left_out() -> None:
     found = attribute(pa.Table.from_pylist(rows, SCHEMA), ["e1", "e2"], ["c1"], [dose])
     assert found.disagreeing == ("e2",)
     assert found.any_dose.rescued == Rate(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("p_control", "said"), [(0.42, "a right answer of like"), (0.9, "it is not of like")]
+)
+def test_controls_are_of_like_confidence_only_where_they_are(p_control: float, said: str) -> None:
+    dose = ("larger", 2.0)
+    answers = {name: {dose: TRUE} for name in ("e1", "e2", "c1", "c2")}
+    first = {"e1": WRONG, "e2": WRONG, "c1": TRUE, "c2": TRUE}
+    p = {"e1": 0.26, "e2": 0.4, "c1": p_control, "c2": p_control}
+    found = attribute(probed(answers, first, p), ["e1", "e2"], ["c1", "c2"], [dose])
+    table = probes_table({"run": {"size": found}})
+    assert f"size: mean confidence of errors/controls 0.33/{p_control:.2f}." in table.notes
+    assert said in table.notes[-1]
 
 
 def test_nothing_to_compare_is_an_error() -> None:

@@ -13,7 +13,10 @@ from repro.reporting.paired import p_text
 MOST_TOLD = 6
 """Of more pairs of models than these, one sentence tells of all."""
 
-_BASES = {Base.IMAGES: "Of all images", Base.BOTH_WRONG: "Of the images that both get wrong"}
+_BOTH = {
+    Scope.GENUINE: "Of the images in which both make a genuine error",
+    Scope.ALL: "Of the images that both get wrong",
+}
 
 
 def tell_differences(study: CauseStudy, scope: Scope) -> Iterator[str]:
@@ -40,13 +43,17 @@ def _of_pair(study: CauseStudy, compared: Sequence[CauseDifference]) -> Iterator
     """What two models show on one base: each difference, then what is left where none is shown."""
     one = compared[0]
     first, second = study.names[one.first], study.names[one.second]
-    where = f"{_BASES[one.base]} ({one.counts.n:,})"
+    where = f"{_base(one)} ({one.counts.n:,})"
     for each in compared:
         if each.shown:
             yield f"{where}: {_shown(each, first, second)}"
     alike = [each for each in compared if not each.shown]
     if alike:
         yield f"{where}: {_not_shown(study, alike, first, second)}"
+
+
+def _base(one: CauseDifference) -> str:
+    return "Of all images" if one.base is Base.IMAGES else _BOTH[one.scope]
 
 
 def _shown(one: CauseDifference, first: str, second: str) -> str:
@@ -93,7 +100,7 @@ def _of_many(study: CauseStudy, found: Sequence[CauseDifference], n_pairs: int) 
             if some:
                 n = sum(one.shown for one in some)
                 kind = "the same token mixer" if same else "different token mixers"
-                yield f"{_BASES[base]}, between models of {kind}: {n:,} of {len(some):,} show one."
+                yield f"{_base(some[0])}, between models of {kind}: {n:,} of {len(some):,} show one."
     if not shown:
         yield (
             "No difference is shown between any two; one of more than "

@@ -123,8 +123,9 @@ def _versus(study: CauseStudy, first: str, second: str) -> str:
 
 def _difference_cells(one: CauseDifference) -> tuple[str, ...]:
     first, second = one.rates
+    both = "both wrong" if one.scope is Scope.ALL else "genuine errors of both"
     return (
-        "all images" if one.base is Base.IMAGES else "both wrong",
+        "all images" if one.base is Base.IMAGES else both,
         one.cause if one.cause != ANY or one.scope is Scope.ALL else "any genuine error",
         f"{one.counts.n:,}",
         f"{100 * first:.2f}",

@@ -17,7 +17,7 @@ from repro.reporting.cause_bars import draw_cause_bars
 from repro.reporting.prose import sentences_as
 from repro.reporting.report import inline_svg
 from repro.reporting.sentences import summarise
-from repro.reporting.study import published_table, shares_table
+from repro.reporting.study import differences_table, published_table, shares_table
 from tests.analysis.caused import MIXERS, NAMES, alike, differing, errors_of, images
 
 
@@ -59,6 +59,27 @@ def test_models_that_differ_are_said_to_with_figure_interval_and_p() -> None:
     )
     assert "15.38 % against 1.28 %, 14.10 points more (+" in size
     assert "In short" in told(differing())
+
+
+def test_of_genuine_errors_those_of_both_are_the_base() -> None:
+    """45 images have a genuine error of both, 70 an error of both."""
+    study = differing()
+    for heading, scope, words, cell, n in (
+        (
+            "Do models differ?",
+            Scope.GENUINE,
+            "in which both make a genuine error",
+            "genuine errors of both",
+            45,
+        ),
+        ("With acceptable labels", Scope.ALL, "that both get wrong", "both wrong", 70),
+    ):
+        (sentence,) = [
+            one for one in told(study)[heading] if not one.startswith(("Of all images", "There is"))
+        ]
+        assert sentence.startswith(f"Of the images {words} ({n}): ")
+        rows = differences_table(study, scope).groups[0].rows
+        assert {row[2] for row in rows if row[0] == cell} == {str(n)}
 
 
 def test_it_says_what_is_not_known() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from repro.commands.door import RunsOption, said_again, tell
-from repro.commands.show import Format, FormatWithJson, finished_runs, write_table
+from repro.commands.show import Format, FormatWithJson, finished_runs, tell_left_out, write_table
 from repro.results.runs import runs_folder
 
 
@@ -43,6 +43,7 @@ def claims(
     from repro.reporting.ledger import claim_json, claim_table, ledger_json, ledger_table
 
     sources = load_sources_with(file) if file else load_sources()
+    tell_left_out(runs_folder(folder))
     whole = build_ledger(sources, finished_runs(runs_folder(folder)), catalogue_counts())
     ledger = whole.of_source(source) if source else whole
     entry = ledger.find(explain) if explain else None

@@ -216,10 +216,13 @@ def _refuse_empty(found: pd.DataFrame, said: str) -> None:
 
 
 def _tell_runs(choice: RunChoice) -> None:
+    from repro.reporting.table import literal
+
     n = len(choice.records)
     tell(f"{n} {'runs of the same images' if n > 1 else 'run'}: {', '.join(choice.records)}")
     if choice.left_out:
-        tell("left out: " + ", ".join(f"{run} ({reason})" for run, reason in choice.left_out.items()))
+        left_out = ", ".join(f"{run} ({reason})" for run, reason in choice.left_out.items())
+        tell(f"left out: {literal(left_out)}")
 
 
 def _keep(folder: Path, choice: RunChoice, study: ErrorStudy) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from repro.catalogue.tables import find_table
 from repro.commands.door import RunsOption, tell
-from repro.commands.show import ProtocolOption, TableOption, check_protocol, finished_runs
+from repro.commands.show import ProtocolOption, TableOption, check_protocol, finished_runs, tell_left_out
 from repro.exceptions import StorageError
 from repro.results.runs import runs_folder
 
@@ -51,6 +51,7 @@ def plot(
     path = out or Path(f"accuracy-against-{against}.svg")
     draw, printed = form_of(path), find_table(table)
     check_protocol(protocol)
+    tell_left_out(runs_folder(folder))
     records = finished_runs(runs_folder(folder))
     counts = catalogue_counts() | {r.model.name: r.complexity for r in records if r.complexity}
     tradeoff = lay_tradeoff(compare_table(printed, records, counts, protocol), against.value)

@@ -14,7 +14,7 @@ from repro.catalogue.models import find_model, load_models
 from repro.catalogue.tables import find_table
 from repro.commands.door import RunsOption, said_again, tell
 from repro.exceptions import InvalidRun, UsageError
-from repro.results.runs import list_runs, runs_folder
+from repro.results.runs import list_runs, moved_runs, no_runs, runs_folder
 from repro.specs import PROTOCOL_NAMES
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def runs(form: FormatOption = Format.TERMINAL, folder: RunsOption = None) -> Non
 
     records = list_runs(runs_folder(folder))
     if not records:
-        raise UsageError(f"no runs in {runs_folder(folder)}", hint="repro demo")
+        raise no_runs(runs_folder(folder))
+    tell_left_out(runs_folder(folder))
     write_table(runs_table(records), form)
     tell(f"next: repro compare-table{said_again(runs=folder)}")
 
@@ -123,6 +124,7 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
 
     printed = find_table(table)
     check_protocol(protocol)
+    tell_left_out(folder)
     records = finished_runs(folder)
     specs = [spec for row in printed.rows if (spec := find_model(row.model)).timm_name]
     counted = {record.model.name: record.complexity for record in records if record.complexity}
@@ -142,6 +144,7 @@ def show_test_sets(protocol: str | None, folder: Path, form: FormatWithJson) -> 
             f"--protocol {protocol}: figures on other test sets are published by timm alone",
             hint=f"repro compare-table --table {TEST_SETS}",
         )
+    tell_left_out(folder)
     records = finished_runs(folder)
     comparison = compare_test_sets(records, _real_counts(records, folder))
     _write(sets_json(comparison), sets_table(comparison), form)
@@ -181,6 +184,14 @@ def _write(values: dict[str, Any], table: Table, form: FormatWithJson) -> None:
 def check_protocol(name: str) -> None:
     if name not in PROTOCOL_NAMES:
         raise UsageError(f"unknown protocol {name!r}; there are {', '.join(PROTOCOL_NAMES)}")
+
+
+def tell_left_out(folder: Path) -> None:
+    """Says which runs are there, but not under their own names."""
+    from repro.reporting.table import literal
+
+    for name, why in moved_runs(folder).items():
+        tell(f"left out: {literal(name)} ({why})")
 
 
 def finished_runs(folder: Path) -> list[RunRecord]:

@@ -7,13 +7,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.catalogue.models import find_model
 from repro.exceptions import InvalidRun, UsageError
-from repro.results.runs import find_run, list_runs, read_record
+from repro.results.runs import find_run, list_runs, moved_runs, no_runs, read_record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,8 +58,9 @@ def choose_runs(folder: Path, names: Sequence[str], models: str | None) -> RunCh
         return _named(folder, names)
     found = list_runs(folder)
     if not found:
-        raise UsageError(f"no runs in {folder}", hint="repro demo")
-    return choose_among(folder, found, models)
+        raise no_runs(folder)
+    choice = choose_among(folder, found, models)
+    return replace(choice, left_out=choice.left_out | moved_runs(folder))
 
 
 def choose_among(folder: Path, found: Sequence[RunRecord], models: str | None = None) -> RunChoice:

@@ -83,10 +83,28 @@ def read_record(path: Path) -> RunRecord:
 
 
 def list_runs(folder: Path) -> list[RunRecord]:
-    """The finished runs in `folder`, oldest first."""
-    return sorted(
-        (read_record(path) for path in folder.glob("*/run.json")), key=lambda run: (run.started, run.run_id)
-    )
+    """The finished runs in `folder`, oldest first, without those that were moved (`moved_runs`)."""
+    found = ((path.parent.name, read_record(path)) for path in folder.glob("*/run.json"))
+    there = (record for name, record in found if not why_moved(name, record))
+    return sorted(there, key=lambda run: (run.started, run.run_id))
+
+
+def moved_runs(folder: Path) -> dict[str, str]:
+    """By name the folders in `folder` that are called otherwise than their run, copies too; and why."""
+    found = ((path.parent.name, read_record(path)) for path in sorted(folder.glob("*/run.json")))
+    return {name: why for name, record in found if (why := why_moved(name, record))}
+
+
+def why_moved(name: str, record: RunRecord) -> str:
+    """Why the run in a folder of that name is not to be found by its id; empty where it is."""
+    return "" if record.run_id == name else f"it was moved: its record is that of {record.run_id}"
+
+
+def no_runs(folder: Path) -> UsageError:
+    """What is wrong with a folder in which `list_runs` finds none."""
+    for name, why in moved_runs(folder).items():
+        return UsageError(f"no runs in {folder} but {name}, and {why}", hint="rename the folder back")
+    return UsageError(f"no runs in {folder}", hint="repro demo")
 
 
 def find_run(folder: Path, text: str) -> Path:

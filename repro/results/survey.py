@@ -8,7 +8,7 @@ from pathlib import Path
 
 from repro.exceptions import StorageError
 from repro.results.record import RunRecord
-from repro.results.runs import is_run_name, read_record
+from repro.results.runs import is_run_name, read_record, why_moved
 
 UNFINISHED = "not finished: the command that began it goes on where it was"
 
@@ -38,8 +38,8 @@ def survey(folder: Path) -> Survey:
             continue
         if record.summary.invalid:
             left_out[name] = f"INVALID: {record.summary.invalid}"
-        elif record.run_id != name:
-            left_out[name] = f"it was moved: its record is that of {record.run_id}"
+        elif why := why_moved(name, record):
+            left_out[name] = why
         elif not is_run_name(name):
             left_out[name] = "no run is called so: names are made of letters, digits and . _ : + -"
         else:

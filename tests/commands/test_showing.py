@@ -54,6 +54,17 @@ def test_every_model_is_listed_with_where_its_weights_are() -> None:
     }
 
 
+@pytest.mark.parametrize("verb", [["compare-table"], ["compare-table", "--table", "test-sets"], ["plot"]])
+def test_a_renamed_run_is_told_and_stops_nothing(runs: Path, tmp_path: Path, verb: list[str]) -> None:
+    folder = shutil.copytree(runs, tmp_path / "runs")
+    first = min(path.parent for path in folder.glob("*/run.json"))
+    first.rename(folder / "old")
+    out = ["--out", tmp_path / "plot.svg"] if verb == ["plot"] else []
+    result = invoke(*verb, "--runs", folder, *out)
+    assert result.exit_code == 0, result.output
+    assert f"left out: old (it was moved: its record is that of {first.name})" in result.stderr.splitlines()
+
+
 def test_runs_are_listed_with_their_intervals(runs: Path) -> None:
     result = invoke("runs", "--runs", runs)
     assert "2 runs" in result.stdout

@@ -252,6 +252,18 @@ def test_runs_of_other_images_and_runs_without_errors_are_refused(tmp_path: Path
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.parametrize("verb", [["study", "shape-size"], ["errors"], ["report"], ["runs"], ["claims"]])
+def test_a_renamed_folder_is_told_and_stops_nothing(tmp_path: Path, runs: Path, verb: list[str]) -> None:
+    first = list_runs(runs)[0]
+    (runs / first.run_id).rename(runs / "old")
+    out = ["--out", tmp_path / "out"] if verb == ["report"] else []
+    result = invoke(*verb, "--runs", runs, *out)
+    assert result.exit_code == 0, result.output
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("left out: ")]
+    assert line == f"left out: old (it was moved: its record is that of {first.run_id})"
+    assert first.run_id not in result.stdout
+
+
 def test_imported_predictions_are_studied_and_recounted(tmp_path: Path, shared_data: Path) -> None:
     """Published predictions of two real models; the counts are those of a recount from ReaL's own list."""
     for model, mixer in (("ResNet50", "convolution"), ("ViT", "attention")):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from repro.exceptions import UsageError
 from repro.results.choice import choose_runs
+from repro.results.runs import list_runs
 from tests.commands.studied_runs import photograph, write_run
 
 FIRST, SECOND, THIRD = (f"2026-08-0{day}T12:00:00+00:00" for day in (1, 2, 3))
@@ -61,3 +64,28 @@ def test_an_image_that_could_not_be_read_is_no_other_image(tmp_path: Path, photo
     write_run(runs, photos, "whole", [True] * 6, started=FIRST)
     write_run(runs, photos, "failed", [True] * 6, started=SECOND, unread=["plain"])
     assert len(choose_runs(runs, [], None).records) == 2
+
+
+@pytest.mark.parametrize("move", [shutil.move, shutil.copytree], ids=["renamed", "copied"])
+def test_a_folder_by_another_name_is_left_out(
+    tmp_path: Path, photos: Path, move: Callable[[Path, Path], object]
+) -> None:
+    """Its record says of which run it is, so the run is not taken twice, nor sought where it is not."""
+    runs = tmp_path / "runs"
+    moved = write_run(runs, photos, "moved", [True] * 6, started=FIRST)
+    other = write_run(runs, photos, "other", [False, *[True] * 5], started=SECOND)
+    move(runs / moved.run_id, runs / "old")
+    there = [record.run_id for record in (moved, other) if (runs / record.run_id).exists()]
+    assert [record.run_id for record in list_runs(runs)] == there
+    choice = choose_runs(runs, [], None)
+    assert list(choice.records) == there
+    assert choice.left_out == {"old": f"it was moved: its record is that of {moved.run_id}"}
+    assert list(choose_runs(runs, ["old"], None).records) == [moved.run_id]
+
+
+def test_where_all_runs_were_renamed_the_refusal_says_so(tmp_path: Path, photos: Path) -> None:
+    moved = write_run(tmp_path, photos, "moved", [True] * 6)
+    (tmp_path / moved.run_id).rename(tmp_path / "old")
+    with pytest.raises(UsageError, match=f"but old, and it was moved: .* {moved.run_id}") as refused:
+        choose_runs(tmp_path, [], None)
+    assert refused.value.hint == "rename the folder back"

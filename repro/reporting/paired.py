@@ -198,7 +198,9 @@ def p_equation(p: float) -> str:
 
 
 def p_text(p: float) -> str:
-    """Three digits, or the power of ten where there are only zeros before them."""
+    """Three digits, or the power of ten where there are only zeros before them; never zero."""
+    if p < _SMALLEST_P:
+        return f"<{_SMALLEST_P:.0e}"
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from repro.analysis.paired import PairedCounts, differ_each, not_excluded
 from repro.analysis.run_metrics import PairComparison
-from repro.reporting.paired import finding_sentence
+from repro.reporting.paired import finding_sentence, p_equation, p_text, pairs_table
 
 
 def compared(only_first: int, only_second: int, n: int) -> PairComparison:
@@ -24,3 +24,12 @@ def test_what_is_excluded_is_bounded_exactly_and_rounded_up(counts: tuple[int, i
     assert said
     assert 0 <= float(said[1]) - 100 * not_excluded([pair.counts]) < 0.01
     assert float(said[1]) > 100 * pair.paired.high
+
+
+def test_no_p_is_printed_as_zero() -> None:
+    pair = compared(6000, 100, 50_000)
+    assert pair.p_corrected == 0
+    (row,) = pairs_table([pair]).groups[0].rows
+    assert "<1e-99" in row
+    assert [p_text(p) for p in (0.0123, 0.0004, 1e-99, 9e-100)] == ["0.012", "4e-04", "1e-99", "<1e-99"]
+    assert (p_equation(0.0123), p_equation(0.0)) == ("= 0.012", "< 1e-99")

@@ -112,6 +112,8 @@ def to_latex(table: Table) -> str:
     """A `table` float that needs no package."""
     shown = _numbered(table)
     grid = _grid(shown, "latex_raw", latex_text, lambda text: rf"\textbf{{{text}}}")
+    columns = "".join(column.justify[0] for column in shown.columns)
+    grid = grid.replace(r"\begin{tabular}{}", rf"\begin{{tabular}}{{{columns}}}", 1)  # where it has no rows
     notes = "".join(f"\n\\par {latex_text(note)}" for note in shown.notes)
     return f"\\begin{{table}}\n\\caption{{{latex_text(shown.title)}}}\n{grid}{notes}\n\\end{{table}}\n"
 

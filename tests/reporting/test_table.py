@@ -237,6 +237,7 @@ def test_a_table_without_rows_can_be_written():
     for write in FORMATS.values():
         assert "Name" in write(empty)
     assert "Name" in terminal(empty)
+    assert r"\begin{tabular}{lr}" in FORMATS["latex"](empty)
 
 
 def test_a_narrow_terminal_leaves_out_what_may_be_left_out_and_says_so():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 VAL_IMAGE = re.compile(r"ILSVRC2012_val_\d{8}")
 """The id of an image of the ImageNet validation set."""
@@ -29,7 +30,27 @@ def is_wnid(name: str) -> bool:
 
 def image_stem(path: str) -> str:
     """`val/ILSVRC2012_val_00000293.JPEG` without folder and image suffix."""
-    return _IMAGE_SUFFIX.sub("", path.rpartition("/")[2])
+    return _IMAGE_SUFFIX.sub("", _file_name(path))
+
+
+def match_names(asked: Sequence[str], known: Collection[str]) -> dict[str, str]:
+    """Which of the `known` names each of those `asked` means, where one is meant and no other could be.
+
+    The same path is the same image; else the same file name, or the same stem, that nobody else has on
+    either side: `siteA/001.jpg` says nothing about `siteB/001.jpg`, nor `a.jpg` about an `a.png` beside it.
+    """
+    meant = {name: name for name in asked if name in known}
+    for key in (_file_name, image_stem):
+        ours, theirs = Counter(map(key, asked)), Counter(map(key, known))
+        by_key = {key(name): name for name in known if theirs[key(name)] == 1}
+        for name in asked:
+            if ours[key(name)] == 1 and key(name) in by_key:
+                meant.setdefault(name, by_key[key(name)])
+    return meant
+
+
+def _file_name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def first_few(names: Sequence[str], n: int = 3) -> str:

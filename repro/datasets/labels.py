@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from repro.catalogue.classes import index_by_wnid
 from repro.catalogue.test_sets import TestSet, find_test_set
-from repro.datasets.entries import first_few, image_stem, is_wnid
+from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, is_wnid, match_names
 from repro.exceptions import DataRefused, UsageError
 from repro.specs import N_CLASSES
 
@@ -23,24 +24,25 @@ _GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 
 @dataclass(frozen=True, slots=True)
 class ImageLabels:
-    """Class indices by file stem (`ILSVRC2012_val_00000293`), and where they come from, in words."""
+    """Class indices by name, a path, a file's or a stem, and where they come from, in words."""
 
     origin: str
-    by_stem: Mapping[str, int]
+    by_name: Mapping[str, int]
 
     def of(self, paths: Sequence[str]) -> list[int]:
         """The labels of these images.
 
         Raises:
-            DataRefused: some have none.
+            DataRefused: some have none, or one that could be another's.
         """
-        missing = [path for path in paths if image_stem(path) not in self.by_stem]
+        meant = match_names(paths, self.by_name)
+        missing = [path for path in paths if path not in meant]
         if missing:
             raise DataRefused(
                 f"{self.origin}: no label for {first_few(missing)} (of {len(paths):,} images); "
-                "--labels FILE.csv (name,label) has to name them all"
+                "--labels FILE.csv (name,label) has to name them all, by full path where file names repeat"
             )
-        return [self.by_stem[image_stem(path)] for path in paths]
+        return [self.by_name[meant[path]] for path in paths]
 
 
 def label_of_folder(name: str) -> int:
@@ -171,19 +173,28 @@ def _load_devkit_classes(path: Path) -> dict[str, str]:
 
 def _collect(origin: str, named: Iterable[tuple[str, str]]) -> ImageLabels:
     """Parses labels, each a wnid or a class index; every image at most once."""
-    by_stem: dict[str, int] = {}
+    by_name: dict[str, int] = {}
     foreign: list[str] = []
     repeated: list[str] = []
     for name, text in named:
-        stem = image_stem(name)
         index = index_by_wnid().get(text, int(text) if text.isdecimal() else -1)
         if not 0 <= index < N_CLASSES:
             foreign.append(f"{text} ({name})")
-        if stem in by_stem:
+        if name in by_name:
             repeated.append(name)
-        by_stem[stem] = index
+        by_name[name] = index
     if foreign:
         raise DataRefused(f"{origin}: neither a wnid nor an index 0 … {N_CLASSES - 1}: {first_few(foreign)}")
-    if repeated:
+    if repeated := repeated or _same_images(by_name):
         raise DataRefused(f"{origin}: labelled twice: {first_few(repeated)}")
-    return ImageLabels(origin, by_stem)
+    return ImageLabels(origin, by_name)
+
+
+def _same_images(names: Collection[str]) -> list[str]:
+    """Names that differ and yet are one image's: `a` and `a.jpg`, or an id of ImageNet val in two folders."""
+    n_of_stem = Counter(map(image_stem, names))
+    return [
+        name
+        for name in names
+        if n_of_stem[stem := image_stem(name)] > 1 and (stem in names or VAL_IMAGE.fullmatch(stem))
+    ]

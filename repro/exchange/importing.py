@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from repro.datasets.dataset import Dataset
-from repro.datasets.entries import first_few, image_stem
+from repro.datasets.dataset import Dataset, image_ids
+from repro.datasets.entries import first_few, match_names
 from repro.datasets.imagenet_x import imagenet_x_labels
 from repro.datasets.labels import ImageLabels, load_labels, packaged_labels
 from repro.doctor.label_order import refuse_wrong_order
@@ -93,19 +93,21 @@ def _validation_labels() -> ImageLabels:
 
 def _match(path: Path, names: Sequence[str], labels: ImageLabels) -> NamedImages:
     """The predicted images, in the file's order: exactly those that have labels, each once."""
-    stems = [image_stem(name) for name in names]
-    refuse_doubled(path, stems)
-    if foreign := [name for name, stem in zip(names, stems, strict=True) if stem not in labels.by_stem]:
+    refuse_doubled(path, names)
+    meant = match_names(names, labels.by_name)
+    if foreign := [name for name in names if name not in meant]:
         raise DataRefused(
-            f"{path}: {len(foreign):,} images that {labels.origin} does not know: {first_few(foreign)}"
+            f"{path}: {len(foreign):,} images that {labels.origin} does not know: {first_few(foreign)}",
+            hint="where file names repeat, predictions and labels have to give the same full paths",
         )
-    if missing := sorted(labels.by_stem.keys() - set(stems)):
+    if missing := sorted(labels.by_name.keys() - set(meant.values())):
         raise DataRefused(
-            f"{path}: {len(missing):,} of {len(labels.by_stem):,} images of {labels.origin} "
+            f"{path}: {len(missing):,} of {len(labels.by_name):,} images of {labels.origin} "
             f"have no prediction: {first_few(missing)}",
             hint="for a part of the images: --labels FILE.csv (name,label) with just those",
         )
-    samples = [Sample(stem, name, labels.by_stem[stem]) for name, stem in zip(names, stems, strict=True)]
+    ids = image_ids(names)
+    samples = [Sample(i, name, labels.by_name[meant[name]]) for i, name in zip(ids, names, strict=True)]
     return NamedImages.from_samples(
         samples, root=path.absolute(), kind="imported predictions", labels_from=labels.origin
     )

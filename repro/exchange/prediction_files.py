@@ -217,9 +217,9 @@ def _refuse_empty(path: Path, n: int) -> None:
         raise DataRefused(f"{path} holds no predictions")
 
 
-def refuse_doubled(path: Path, stems: Sequence[str]) -> None:
+def refuse_doubled(path: Path, names: Sequence[str]) -> None:
     """Refuses a file with two predictions for one image."""
-    _refuse(path, "predicted twice", [stem for stem, n in Counter(stems).items() if n > 1])
+    _refuse(path, "predicted twice", [name for name, n in Counter(names).items() if n > 1])
 
 
 def _refuse(path: Path, fault: str, offenders: Sequence[str]) -> None:

@@ -142,7 +142,21 @@ def test_without_any_labels_a_flat_folder_is_refused(flat: Path, monkeypatch: py
 
 def test_val_folder_below_and_ids(tmp_path: Path) -> None:
     write_files(tmp_path / "photos" / "val", {"a.jpg": jpeg(1), "a.png": jpeg(2), "b.jpg": jpeg(3)})
-    (tmp_path / "labels.csv").write_text("a,1\nb,2\n")
+    (tmp_path / "labels.csv").write_text("a.jpg,1\na.png,1\nb,2\n")
     dataset = open_dataset(tmp_path / "photos", tmp_path / "labels.csv")
     assert [sample.image_id for sample in dataset.samples] == ["val/a.jpg", "val/a.png", "val/b.jpg"]
     assert (dataset.name, dataset.n_expected) == ("photos", 3)
+
+
+@pytest.mark.parametrize("row", ["a.jpg,5", "a,5"])
+def test_a_label_is_never_that_of_a_namesake(tmp_path: Path, row: str) -> None:
+    write_files(tmp_path / "flat", {"a.jpg": jpeg(1), "a.png": jpeg(2)})
+    (tmp_path / "labels.csv").write_text(f"{row}\n")
+    assert "no label for a" in refusal(tmp_path / "flat", tmp_path / "labels.csv")
+
+
+def test_names_that_are_one_image_are_labelled_twice(tmp_path: Path) -> None:
+    write_files(tmp_path / "flat", {"a.jpg": jpeg(1)})
+    for text in ("a,1\na.jpg,2\n", "a.jpg,1\na.jpg,1\n"):
+        (tmp_path / "labels.csv").write_text(text)
+        assert "labelled twice: a" in refusal(tmp_path / "flat", tmp_path / "labels.csv")

@@ -43,6 +43,27 @@ def test_flat(tmp_path: Path) -> None:
     assert (dataset.kind, dataset.labels_from) == ("flat tar", "labels.csv")
 
 
+@pytest.mark.parametrize(
+    ("rows", "labels"),
+    [
+        (["siteA/001.jpg,281", "siteB/001.jpg,5"], [281, 5]),
+        (["siteA/001.jpg,281"], None),
+        (["001.jpg,281"], None),
+        (["elsewhere/001.jpg,281"], None),
+        (["siteA/001.jpg,281", "elsewhere/001.jpg,5"], None),
+    ],
+)
+def test_images_of_the_same_file_name_are_labelled_by_path(
+    tmp_path: Path, rows: list[str], labels: list[int] | None
+) -> None:
+    path = write_tar(tmp_path / "two.tar", [("siteA/001.jpg", jpeg(1)), ("siteB/001.jpg", jpeg(2))])
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    if labels is None:
+        assert "by full path where file names repeat" in refusal(path, tmp_path / "labels.csv")
+    else:
+        assert [sample.label for sample in open_dataset(path, tmp_path / "labels.csv").samples] == labels
+
+
 def test_labels_for_class_folders_are_refused(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "val.tar", class_files([0]).items())
     (tmp_path / "labels.csv").write_text("x,1\n")

@@ -29,8 +29,8 @@ PREDICTIONS = {"ResNet50": 38_065, "ViT": 39_003}
 
 
 def test_two_packages_have_the_same_true_labels() -> None:
-    packaged = packaged_labels("flat folder").by_stem
-    assert [packaged[f"ILSVRC2012_val_{i:08d}"] for i in range(1, 50_001)] == true_labels().tolist()
+    packaged = packaged_labels("flat folder")
+    assert packaged.of([f"ILSVRC2012_val_{i:08d}" for i in range(1, 50_001)]) == true_labels().tolist()
 
 
 @pytest.mark.parametrize(("model", "n_correct"), PREDICTIONS.items())

@@ -8,7 +8,7 @@ from io import StringIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from repro.datasets.entries import VAL_IMAGE
+from repro.datasets.entries import VAL_IMAGE, image_stem
 from repro.exceptions import DataRefused
 from repro.exchange.prediction_files import CSV_COLUMNS
 from repro.results.predictions import OK
@@ -33,7 +33,7 @@ def to_csv(rows: pa.Table) -> str:
         f"{image_id}.JPEG" if VAL_IMAGE.fullmatch(image_id) else path.rpartition("/")[2]
         for image_id, path in zip(rows["image_id"].to_pylist(), rows["path"].to_pylist(), strict=True)
     ]
-    if len(set(names)) < len(names):
+    if len(set(map(image_stem, names))) < len(names):  # the ids are then the paths, too
         names = rows["path"].to_pylist()
     best = pc.list_element(rows["top5"], 0).to_pylist()
     has_p = rows["p_top5"].null_count == 0

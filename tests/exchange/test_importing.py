@@ -244,6 +244,32 @@ def test_an_exported_run_comes_back_as_it_was(tmp_path: Path, labels: Path) -> N
     )
 
 
+def test_images_of_the_same_file_name_come_back_too(tmp_path: Path) -> None:
+    """As in ImageNet-R, whose classes all have an `art_0.jpg`."""
+    names = ("n01443537/art_0.jpg", "n01484850/art_0.jpg", "n01484850/art_1.jpg")
+    (tmp_path / "labels.csv").write_text("".join(f"{name},{i}\n" for i, name in enumerate(names, start=1)))
+    first = run_import(tmp_path, write_csv(tmp_path / "p.csv", [(name, 1, 0.5) for name in names]))
+    assert first.exit_code == 0, first.output
+    assert list(rows_in(tmp_path)) == list(names)
+    arguments = ["export-predictions", "Some_Net", "--runs", str(tmp_path / "runs")]
+    exported = CliRunner().invoke(app, arguments).stdout
+    assert [line.partition(",")[0] for line in exported.splitlines()[1:]] == list(names)
+
+
+def test_a_namesake_of_a_labelled_image_has_no_label(tmp_path: Path, labels: Path) -> None:
+    rows = [*predicted_rows(), ("elsewhere/a.JPEG", 1, 0.5)]
+    result = run_import(tmp_path, write_csv(tmp_path / "p.csv", rows))
+    assert result.exit_code == 3
+    assert "1 images that labels.csv does not know: elsewhere/a.JPEG" in result.stderr
+
+
+def test_export_gives_paths_where_stems_repeat() -> None:
+    scored = {"status": "ok", "top5": [1, 2, 3, 4, 5], "p_top5": None, "label": 1, "rank": 0}
+    rows = [{"image_id": path, "path": path, **scored} for path in ("val/a.jpg", "val/a.png")]
+    table = pa.Table.from_pylist(rows, pa.schema([SCHEMA.field(name) for name in rows[0]]))
+    assert [line.partition(",")[0] for line in to_csv(table).splitlines()[1:]] == ["val/a.jpg", "val/a.png"]
+
+
 @pytest.mark.parametrize(("model", "n_correct"), [("ResNet50", 38_065), ("ViT", 39_003)])
 def test_published_predictions_of_imagenet_val(
     shared_data: Path, tmp_path: Path, model: str, n_correct: int

@@ -10,7 +10,7 @@ from typing import Self
 
 from repro.catalogue.test_sets import TestSet
 from repro.datasets.dataset import Dataset, image_ids
-from repro.datasets.entries import VAL_IMAGE, image_stem, is_hidden, is_image, is_wnid
+from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, is_hidden, is_image, is_wnid
 from repro.datasets.labels import ImageLabels, labels_of_folders, packaged_labels
 from repro.exceptions import DataRefused
 from repro.specs import Sample
@@ -24,13 +24,16 @@ class TarArchive(Dataset):
         """Lists the images of the archive, in its order; they are said to be `test_set`'s.
 
         Raises:
-            DataRefused: the archive is damaged or cut, an image has no label, or is there twice.
+            DataRefused: the archive is damaged or cut, an image has no label, or is there twice; or class
+                folders lie in several folders, and it cannot be told which are meant.
         """
         members, ignored = _list_images(path)
         paths = list(members)
         folders = [PurePosixPath(name).parent.name for name in paths]
         if any(map(is_wnid, folders)) or _are_numbered(paths, folders, labels):
             kind = "tar of class folders"
+            paths = _of_one_split(path, paths)
+            folders = [PurePosixPath(name).parent.name for name in paths]
             labels_from, label_of = labels_of_folders(Counter(folders), test_set)
             indices = [label_of[folder] for folder in folders]
         else:
@@ -56,6 +59,22 @@ def _are_numbered(paths: Sequence[str], folders: Sequence[str], labels: ImageLab
     """Whether the images lie in folders named by numbers, and their labels are to be had nowhere else."""
     flat = labels is not None or any(VAL_IMAGE.fullmatch(image_stem(path)) for path in paths)
     return not flat and any(folder.isdecimal() for folder in folders)
+
+
+def _of_one_split(path: Path, names: list[str]) -> list[str]:
+    """All images; or those in `val/`, where class folders lie there and elsewhere, as in `train/`."""
+    parents = {name: PurePosixPath(name).parent for name in names}
+    classes = {folder for folder in parents.values() if is_wnid(folder.name) or folder.name.isdecimal()}
+    splits = sorted({folder.parent for folder in classes})
+    if len(splits) == 1:
+        return names
+    val = [split for split in splits if split.name == "val"]
+    if len(val) != 1:
+        raise DataRefused(
+            f"{path} has class folders in {first_few(list(map(str, splits)))}, and not in one val/; "
+            "an archive of one of them is needed"
+        )
+    return [name for name, folder in parents.items() if val[0] in (folder, folder.parent)]
 
 
 def _list_images(path: Path) -> tuple[dict[str, tarfile.TarInfo], int]:

@@ -13,7 +13,16 @@ import pytest
 
 from repro.datasets import open_dataset
 from repro.exceptions import DataRefused, UsageError
-from tests.datasets.building import WNIDS, class_files, jpeg, refusal, val_name, write_tar
+from tests.datasets.building import (
+    WNIDS,
+    class_files,
+    jpeg,
+    labels_by_id,
+    refusal,
+    val_name,
+    write_files,
+    write_tar,
+)
 
 
 @pytest.mark.parametrize("prefix", ["", "./", "/", "imagenet/val/"])
@@ -41,6 +50,31 @@ def test_flat(tmp_path: Path) -> None:
     dataset = open_dataset(path, tmp_path / "labels.csv")
     assert [sample.label for sample in dataset.samples] == [65, 970]
     assert (dataset.kind, dataset.labels_from) == ("flat tar", "labels.csv")
+
+
+def test_of_train_and_val_the_archive_gives_what_the_folder_does(tmp_path: Path) -> None:
+    splits = {"train": [0, 5, 9], "val": [0, 5]}
+    files = {
+        f"imagenette/{split}/{WNIDS[c]}/{split}_{c}.JPEG": jpeg(c)
+        for split, classes in splits.items()
+        for c in classes
+    }
+    archive = open_dataset(write_tar(tmp_path / "imagenette.tar", files.items()))
+    folder = open_dataset(write_files(tmp_path, files) / "imagenette")
+    assert labels_by_id(archive) == labels_by_id(folder) == {"val_0": 0, "val_5": 5}
+    assert archive.ignored == folder.ignored == 0
+
+
+def test_several_splits_of_which_none_is_val_are_named(tmp_path: Path) -> None:
+    files = [(f"{split}/{WNIDS[0]}/{split}.JPEG", jpeg()) for split in ("test", "train")]
+    assert "class folders in test, train, and not in one val/" in refusal(
+        write_tar(tmp_path / "x.tar", files)
+    )
+
+
+def test_an_image_beside_the_class_folders_of_val_is_no_class(tmp_path: Path) -> None:
+    names = [f"train/{WNIDS[0]}/a.JPEG", f"val/{WNIDS[0]}/b.JPEG", "val/c.JPEG"]
+    assert 'folder "val"' in refusal(write_tar(tmp_path / "x.tar", [(name, jpeg()) for name in names]))
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,15 @@ def _list_images(path: Path) -> tuple[dict[str, tarfile.TarInfo], int]:
     except tarfile.TarError as error:
         raise DataRefused(f"archive ends early or is damaged: {path} ({error})") from error
     _refuse_unmarked_end(path, end)
-    images = [(_normalised(m.name), m) for m in members if m.isreg() and not m.issparse()]
-    images = [(name, member) for name, member in images if _is_ours(name)]
+    named = [(_normalised(member.name), member) for member in members]
+    ours = [(name, member) for name, member in named if _is_ours(name)]
+    if links := [(name, member.linkname) for name, member in ours if member.islnk() or member.issym()]:
+        name, target = links[0]
+        raise DataRefused(
+            f"duplicate: {name} is a link to {target} in {path}, one of {len(links):,}; "
+            "an image is there once, as a file"
+        )
+    images = [(name, member) for name, member in ours if member.isreg() and not member.issparse()]
     name, n = Counter(name for name, _ in images).most_common(1)[0] if images else ("", 0)
     if n > 1:
         raise DataRefused(f"duplicate: {name} is {n} times in {path}")

@@ -153,12 +153,37 @@ def test_refusals(tmp_path: Path, files: list[tuple[str, bytes]], words: list[st
     assert all(word in message for word in words), message
 
 
+def write_beside_an_image(path: Path, member: dict[str, object]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        good = tarfile.TarInfo("n01440764/ok.JPEG")
+        good.size = len(jpeg())
+        archive.addfile(good, io.BytesIO(jpeg()))
+        bad = tarfile.TarInfo()
+        for attribute, value in member.items():
+            setattr(bad, attribute, value)
+        archive.addfile(bad)
+    return path
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"name": "n01440764/link.JPEG", "type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
+        {"name": "n01440764/hard.JPEG", "type": tarfile.LNKTYPE, "linkname": "n01440764/ok.JPEG"},
+    ],
+    ids=lambda member: member["name"],
+)
+def test_an_image_that_is_a_link_is_refused(tmp_path: Path, link: dict[str, object]) -> None:
+    message = refusal(write_beside_an_image(tmp_path / "val.tar", link))
+    assert f"duplicate: {link['name']} is a link to {link['linkname']} in " in message
+    assert [path.name for path in tmp_path.iterdir()] == ["val.tar"]
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
         {"name": "../../n01440764/evil.JPEG", "type": tarfile.REGTYPE},
-        {"name": "n01440764/link.JPEG", "type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
-        {"name": "n01440764/hard.JPEG", "type": tarfile.LNKTYPE, "linkname": "n01440764/ok.JPEG"},
+        {"name": "n01440764/._ok.JPEG", "type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
         {"name": "n01440764/device.JPEG", "type": tarfile.CHRTYPE},
         {"name": "n01440764/pipe.JPEG", "type": tarfile.FIFOTYPE},
         {"name": "n01440764/._ok.JPEG", "type": tarfile.REGTYPE},
@@ -169,15 +194,7 @@ def test_refusals(tmp_path: Path, files: list[tuple[str, bytes]], words: list[st
 def test_hostile_members_are_ignored_and_nothing_is_written(
     tmp_path: Path, hostile: dict[str, object]
 ) -> None:
-    path = tmp_path / "val.tar"
-    with tarfile.open(path, "w") as archive:
-        good = tarfile.TarInfo("n01440764/ok.JPEG")
-        good.size = len(jpeg())
-        archive.addfile(good, io.BytesIO(jpeg()))
-        bad = tarfile.TarInfo()
-        for attribute, value in hostile.items():
-            setattr(bad, attribute, value)
-        archive.addfile(bad)
+    path = write_beside_an_image(tmp_path / "val.tar", hostile)
     dataset = open_dataset(path)
     assert [sample.path for sample in dataset.samples] == ["n01440764/ok.JPEG"]
     assert (dataset.ignored, dataset.read(dataset.samples[0])) == (1, jpeg())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from repro.commands.door import RunsOption, said_again, tell
+from repro.commands.door import RunsOption, command_line, said_again, tell
 from repro.results.runs import runs_folder
 
 MODELS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
@@ -36,7 +34,7 @@ def demo(runs: RunsOption = None) -> None:
 
     folder = runs_folder(runs)
     tell("1. Evaluate three EfficientNet-Lite models on the 20 photographs that come with foolbox")
-    records = run_evaluation(Request(models=MODELS, runs=folder, arguments=tuple(sys.argv[1:])))
+    records = run_evaluation(Request(models=MODELS, runs=folder, arguments=command_line()))
     show_outcome(records)
     tell("\n2. Count parameters and MACs of the paper's models; lay the printed numbers beside the measured")
     show_comparison("paper", "authors", folder, FormatWithJson.TERMINAL)

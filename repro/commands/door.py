@@ -95,6 +95,11 @@ def said_again(**given: object) -> str:
     return "".join(f" {word}" for word in words)
 
 
+def command_line() -> tuple[str, ...]:
+    """The arguments as they were passed, for a record; bytes that are not UTF-8 are written out."""
+    return tuple(word.encode(errors="backslashreplace").decode() for word in sys.argv[1:])
+
+
 def tell(line: str) -> None:
     """Says `line` on stderr, above a bar of progress: results alone go to stdout."""
     # Not typer.echo, which writes past what rich puts in the place of stderr while it draws.

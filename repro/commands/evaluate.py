@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.catalogue.test_sets import find_test_set
-from repro.commands.door import INTERRUPTED, RunsOption, TestSetOption, path_or_address, said_again, tell
+from repro.commands.door import (
+    INTERRUPTED,
+    RunsOption,
+    TestSetOption,
+    command_line,
+    path_or_address,
+    said_again,
+    tell,
+)
 from repro.commands.engines import ALONE, Engine, EngineOption, JoinOption, RayAddressOption, choose_engine
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import refuse_address, runs_folder
@@ -186,7 +193,7 @@ def eval_(
         hash_images=hash_images,
         precision=precision,
         tune=tune,
-        arguments=tuple(sys.argv[1:]),
+        arguments=command_line(),
     )
     chosen = choose_engine(request, engine, ray_address, join)
     began = datetime.now(UTC).isoformat(timespec="seconds")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, said_again, tell
+from repro.commands.door import RunsOption, command_line, said_again, tell
 from repro.exceptions import UsageError
 from repro.results.runs import find_run, read_record, runs_folder
 
@@ -56,7 +55,7 @@ def import_predictions(
         runs=runs_folder(runs),
         labels=labels,
         names=names,
-        arguments=tuple(sys.argv[1:]),
+        arguments=command_line(),
     )
     record = import_predictions(request)
     print_table(runs_table([record]))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, said_again, tell
+from repro.commands.door import RunsOption, command_line, said_again, tell
 from repro.commands.evaluate import (
     BatchSizeOption,
     DataOption,
@@ -85,7 +84,7 @@ def verify(
         threads=threads,
         workers=workers,
         canary=not no_canary,
-        arguments=tuple(sys.argv[1:]),
+        arguments=command_line(),
     )
     plan = plan_evaluation(request)
     tell_images(plan)

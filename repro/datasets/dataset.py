@@ -11,7 +11,7 @@ from typing import Self
 
 from repro.catalogue.test_sets import load_test_sets
 from repro.datasets.address import Address
-from repro.datasets.entries import VAL_IMAGE, image_stem
+from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, is_text
 from repro.exceptions import DataRefused
 from repro.specs import N_CLASSES, Sample, digest_each
 
@@ -70,10 +70,12 @@ class Dataset(ABC):
         """The dataset of all these samples, which name it: ImageNet val if every id is one of its own.
 
         Raises:
-            DataRefused: there are none, or two have the same id.
+            DataRefused: there are none, two have the same id, or a name is not UTF-8.
         """
         if not samples:
             raise DataRefused(f"{root} holds no images ({ignored:,} entries ignored)")
+        if odd := [ascii(sample.path) for sample in samples if not is_text(sample.path)]:
+            raise DataRefused(f"{root}: names of images that are not UTF-8: {first_few(odd)}; rename them")
         image_id, n = Counter(sample.image_id for sample in samples).most_common(1)[0]
         if n > 1:
             raise DataRefused(f"duplicate: image {image_id} is {n} times in {root}")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from repro.exceptions import UsageError
 
 VAL_IMAGE = re.compile(r"ILSVRC2012_val_\d{8}")
 """The id of an image of the ImageNet validation set."""
@@ -26,6 +29,28 @@ def is_image(name: str) -> bool:
 def is_wnid(name: str) -> bool:
     """Whether it looks like a WordNet id (`n01440764`), one of the 1000 or not."""
     return _WNID.fullmatch(name) is not None
+
+
+def is_text(name: str) -> bool:
+    """Whether UTF-8 can write it, as records do; a file system allows any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def require_text(option: str, path: Path) -> None:
+    """Refuses a path that a record could not hold.
+
+    Raises:
+        UsageError: it is not UTF-8.
+    """
+    if not is_text(str(path)):
+        raise UsageError(
+            f"{option} {str(path)!a} is not UTF-8, in which records hold it",
+            hint="rename it, or reach it by a link of another name",
+        )
 
 
 def image_stem(path: str) -> str:

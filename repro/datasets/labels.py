@@ -12,7 +12,7 @@ from pathlib import Path
 
 from repro.catalogue.classes import index_by_wnid
 from repro.catalogue.test_sets import TestSet, find_test_set
-from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, is_wnid, match_names
+from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, is_wnid, match_names, require_text
 from repro.exceptions import DataRefused, UsageError
 from repro.specs import N_CLASSES
 
@@ -95,9 +95,10 @@ def load_labels(source: Path) -> ImageLabels:
     """The labels in a CSV file or in the folder of ImageNet's devkit.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or a record cannot hold its name.
         DataRefused: a label is doubtful.
     """
+    require_text("--labels", source)
     if not source.exists():
         raise UsageError(f"no such file for --labels: {source}")
     return _read_devkit(source) if source.is_dir() else read_csv_labels(source, source.name)

@@ -10,7 +10,7 @@ from repro.catalogue.test_sets import TestSet, find_test_set
 from repro.datasets.address import Address, as_address
 from repro.datasets.class_folders import ClassFolders
 from repro.datasets.dataset import Dataset
-from repro.datasets.entries import first_few, is_wnid
+from repro.datasets.entries import first_few, is_wnid, require_text
 from repro.datasets.files import scan
 from repro.datasets.flat_folder import FlatFolder
 from repro.datasets.labels import ImageLabels, load_labels
@@ -68,6 +68,7 @@ def _open_path(path: Path, labels: ImageLabels | None, test_set: TestSet | None)
         return _open_address(path)
     # Not resolve(): the hub's cache holds links whose targets have hashes for names.
     root = Path(os.path.abspath(path))  # noqa: PTH100
+    require_text("--data", root)
     if root == find_photos():
         return Photos20.open()
     if root.is_dir():

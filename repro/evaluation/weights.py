@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.catalogue.cache import cached_weights, has_repository, packaged_weights
+from repro.datasets.entries import require_text
 from repro.evaluation.checkpoints import resolve_timm_spec
 from repro.evaluation.hub import HubFile
 from repro.exceptions import Unavailable, WeightsRefused
@@ -190,6 +191,7 @@ def _local_file(spec: ModelSpec, path: Path) -> LocatedWeights:
             f"weights of {spec.name}: only safetensors are loaded, which cannot carry code, not {path}",
             hint=_conversion(path),
         )
+    require_text("--weights", path.resolve())
     record = WeightsRecord("file", str(path.resolve()), "", _sha256(path), "not pinned")
     return LocatedWeights(path, record)
 

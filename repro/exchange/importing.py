@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from repro.datasets.dataset import Dataset, image_ids
-from repro.datasets.entries import first_few, match_names
+from repro.datasets.entries import first_few, match_names, require_text
 from repro.datasets.imagenet_x import imagenet_x_labels
 from repro.datasets.labels import ImageLabels, load_labels, packaged_labels
 from repro.doctor.label_order import refuse_wrong_order
@@ -64,6 +64,7 @@ def import_predictions(request: ImportRequest) -> RunRecord:
         Busy: another process writes it.
     """
     started = datetime.now(UTC)
+    require_text("FILE", request.file.absolute())
     predictions = read_prediction_file(request.file, request.names)
     labels = load_labels(request.labels) if request.labels else _validation_labels()
     dataset = _match(request.file, predictions.names, labels)

@@ -104,3 +104,16 @@ def test_a_relative_path_holds_in_other_folders(tmp_path: Path, monkeypatch: pyt
     dataset = open_dataset(Path("../set"))
     monkeypatch.chdir("/")
     assert (dataset.root, len(dataset.read(dataset.samples[0])) > 0) == (tmp_path / "set", True)
+
+
+def test_a_name_that_no_record_could_hold_is_refused_before_any_work(tmp_path: Path) -> None:
+    image = "n01440764/cat\udcff.jpg"
+    archive = write_tar(tmp_path / "val.tar", [(image, b"1")])
+    folder = write_files(tmp_path / "val", {image: b"1"})
+    for path in (archive, folder):
+        assert refusal(path) == f"{path}: names of images that are not UTF-8: {image!a}; rename them"
+    odd = write_files(tmp_path / "photos\udcff", {"cat.jpg": b"1", "labels.csv": b"cat.jpg,1"})
+    with pytest.raises(UsageError, match=r"^--data '/.*photos\\udcff' is not UTF-8"):
+        open_dataset(odd)
+    with pytest.raises(UsageError, match=r"^--labels '/.*labels.csv' is not UTF-8"):
+        open_dataset(folder, odd / "labels.csv")

@@ -13,7 +13,7 @@ import safetensors.numpy
 import repro
 from repro.catalogue.models import find_model
 from repro.evaluation.weights import load_tensors, locate_weights
-from repro.exceptions import Unavailable, WeightsRefused
+from repro.exceptions import Unavailable, UsageError, WeightsRefused
 from repro.specs import ModelSpec, PackageWeights
 
 CONTENT = safetensors.numpy.save({"weight": np.arange(50_000, dtype=np.float32)})
@@ -44,6 +44,13 @@ def test_what_is_loaded_is_what_was_verified(tmp_path: Path) -> None:
     flip(path)
     with pytest.raises(WeightsRefused, match="changed while it was in use"):
         load_tensors(located)
+
+
+def test_a_path_that_no_record_could_hold_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine\udcff.safetensors"
+    path.write_bytes(CONTENT)
+    with pytest.raises(UsageError, match=r"--weights .* is not UTF-8"):
+        locate_weights(find_model("deit_s"), path)
 
 
 def test_a_package_is_opened_only_with_the_pinned_content(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +244,19 @@ def test_an_exported_run_comes_back_as_it_was(tmp_path: Path, labels: Path) -> N
     assert read_rows(tmp_path / back.run_id, back).equals(
         read_rows(tmp_path / "runs" / record.run_id, record)
     )
+
+
+def test_paths_that_are_no_text_are_refused_or_written_out(tmp_path: Path, labels: Path) -> None:
+    """Of the runs' folder a record holds nothing but the word of the command line."""
+    file = write_csv(tmp_path / "p\udcff.csv", predicted_rows())
+    refused = run_import(tmp_path, file)
+    assert refused.exit_code == 2 and "FILE '/" in refused.stderr and "is not UTF-8" in refused.stderr
+    runs = tmp_path / "runs\udcff"
+    command = [sys.executable, "-m", "repro", "import-predictions", file.rename(tmp_path / "p.csv")]
+    options = ["--model", "Net", "--labels", labels, "--runs", runs]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    (record,) = list_runs(runs)
+    assert record.arguments[-1] == f"{tmp_path}/runs\\udcff"
 
 
 def test_images_of_the_same_file_name_come_back_too(tmp_path: Path) -> None:

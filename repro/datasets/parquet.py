@@ -43,10 +43,9 @@ class ParquetShards(Dataset):
             DataRefused: a shard is missing or damaged, its classes are not ImageNet's, a row has no label.
         """
         if _is_folder(root):
-            found = find_shards(root)
-            shards = {shard.relative_to(root).as_posix(): shard for shard in choose_split(found)}
+            split = choose_split(find_shards(root))
+            shards = {shard.relative_to(root).as_posix(): shard for shard in split}
         else:
-            found = [root]
             shards = {root.name: root}
         samples = [sample for container, shard in shards.items() for sample in _list_shard(shard, container)]
         with _opened(next(iter(shards.values()))) as file:
@@ -57,7 +56,6 @@ class ParquetShards(Dataset):
             root=root,
             kind="parquet shards",
             labels_from="label column",
-            ignored=len(found) - len(shards),
         )
 
     def file_of(self, sample: Sample) -> Path:

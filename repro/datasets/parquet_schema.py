@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def refuse_columns(schema: pa.Schema, shard: Path) -> None:
-    """Refuses a file without `image.bytes` and a whole-number `label`."""
+    """Refuses a file without `image.bytes` and a whole-number `label`, or whose `image.path` is no text."""
     from pyarrow import types
 
     image = schema.field("image").type if "image" in schema.names else None
@@ -24,11 +24,22 @@ def refuse_columns(schema: pa.Schema, shard: Path) -> None:
         raise DataRefused(
             f"{shard} has no column image: struct{{bytes, path}}; it has {', '.join(schema.names)}"
         )
+    if (path := image.get_field_index("path")) >= 0 and not _is_text(image.field(path).type):
+        raise DataRefused(f"{shard} has no column image.path of text, but of {image.field(path).type}")
     label = schema.field("label").type if "label" in schema.names else None
     if label is None or not types.is_integer(label):
         raise DataRefused(
             f"{shard} has no column of class indices called label (int64); its label is {label}"
         )
+
+
+def _is_text(column: pa.DataType) -> bool:
+    """Null, too: the type of a column in which no image has a path."""
+    from pyarrow import types
+
+    values = column.value_type if types.is_dictionary(column) else column
+    kinds = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
+    return any(kind(values) for kind in kinds)
 
 
 def declared_classes(schema: pa.Schema) -> list[str]:

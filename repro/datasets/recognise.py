@@ -115,7 +115,7 @@ def _open_file(path: Path, labels: ImageLabels | None, test_set: TestSet | None)
     for magic, command in _PACKED.items():
         if head.startswith(magic):
             raise DataRefused(f"{path} is compressed; unpack it", hint=f"{command} {shlex.quote(str(path))}")
-    if head.startswith(b"PAR1") or path.suffix == ".parquet":
+    if head.startswith(b"PAR1") or path.suffix.lower() == ".parquet":
         return ParquetShards.open(path)
     if head[257:262] == b"ustar" or path.suffix == ".tar":
         return TarArchive.open(path, labels, test_set)

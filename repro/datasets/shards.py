@@ -10,14 +10,15 @@ from pathlib import Path
 from repro.datasets.entries import first_few, is_hidden
 from repro.exceptions import DataRefused
 
-_SHARD = re.compile(r"(?P<split>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})(-[0-9a-f]+)?\.parquet")
+_SHARD = re.compile(r"(?P<split>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})(-[0-9a-f]+)?\.(?i:parquet)")
+_ANY_PARQUET = "*.[Pp][Aa][Rr][Qq][Uu][Ee][Tt]"
 _VALIDATION = ("validation", "val")
 
 
 def find_shards(root: Path) -> list[Path]:
     """The Parquet files in a folder, or else in its `data/`, sorted."""
     for folder in (root, root / "data"):
-        shards = sorted(path for path in folder.glob("*.parquet") if not is_hidden(path.name))
+        shards = sorted(path for path in folder.glob(_ANY_PARQUET) if not is_hidden(path.name))
         if shards:
             return shards
     return []
@@ -42,18 +43,24 @@ def choose_split(shards: Iterable[Path]) -> list[Path]:
         chosen = next(iter(by_split))
     else:
         chosen = next((name for name in _VALIDATION if name in by_split), "")
-    if chosen not in by_split:
-        raise DataRefused(
-            f"no validation split among {', '.join(sorted(by_split))}; give the shards of one split"
-        )
+    if not chosen and len(by_split) != 1:
+        found = [name or first_few([shard.name for shard in by_split[name]]) for name in sorted(by_split)]
+        raise DataRefused(f"no validation split among {', '.join(found)}; give the shards of one split")
     _refuse_missing_shards(by_split[chosen])
     return by_split[chosen]
 
 
 def _refuse_missing_shards(shards: list[Path]) -> None:
     numbers: dict[int, set[int]] = defaultdict(set)
+    seen: dict[tuple[str, str], str] = {}
     for match in filter(None, (_SHARD.fullmatch(shard.name) for shard in shards)):
         numbers[int(match["total"])].add(int(match["number"]))
+        first = seen.setdefault((match["number"], match["total"]), match[0])
+        if first != match[0]:
+            raise DataRefused(
+                f"{shards[0].parent} holds {split_of(shards[0])} more than once: {first} and {match[0]}",
+                hint="move one of them away",
+            )
     if len(numbers) > 1:
         told = " and ".join(f"of {total}" for total in sorted(numbers))
         raise DataRefused(

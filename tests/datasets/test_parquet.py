@@ -64,7 +64,7 @@ def test_the_validation_split_is_preferred(tmp_path: Path) -> None:
     write_split(tmp_path, total=2)
     dataset = open_dataset(tmp_path)
     assert len(dataset.samples) == 20
-    assert dataset.ignored == 6
+    assert dataset.ignored == 0  # other splits are images, too
 
 
 @pytest.mark.parametrize("missing", range(3))
@@ -79,6 +79,31 @@ def test_a_split_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     write_split(tmp_path, total=2)
     write_split(tmp_path, total=3)
     assert "holds validation more than once, in shards of 2 and of 3" in refusal(tmp_path)
+
+
+def test_the_same_shard_of_two_downloads_is_refused(tmp_path: Path) -> None:
+    names = [f"validation-00000-of-00001-{revision}.parquet" for revision in ("aaaa", "bbbb")]
+    for i, name in enumerate(names, start=1):
+        write_shard(tmp_path / name, [(jpeg(i), None, i)])
+    assert f"holds validation more than once: {names[0]} and {names[1]}" in refusal(tmp_path)
+
+
+def test_a_file_of_no_split_is_not_taken_for_the_validation_split(tmp_path: Path) -> None:
+    write_split(tmp_path, "train", total=1)
+    write_shard(tmp_path / "0000.parquet", [(jpeg(), None, 5)])
+    assert "no validation split among 0000.parquet, train;" in refusal(tmp_path)
+    write_split(tmp_path, total=1)
+    assert len(open_dataset(tmp_path).samples) == 10
+
+
+def test_the_suffix_counts_in_any_case(tmp_path: Path) -> None:
+    for i, name in enumerate(["part-00000.parquet", "part-00001.PARQUET"], start=1):
+        write_shard(tmp_path / name, [(jpeg(i), None, i)])
+    assert [sample.label for sample in open_dataset(tmp_path).samples] == [1, 2]
+    for number, suffix in enumerate([".parquet", ".PARQUET"]):
+        file = write_shard(tmp_path / shard_name(number, 2), [(jpeg(number), None, number + 5)])
+        file.rename(file.with_suffix(suffix))
+    assert [sample.label for sample in open_dataset(tmp_path).samples] == [5, 6]
 
 
 def test_the_test_split_has_no_labels(tmp_path: Path) -> None:
@@ -156,6 +181,14 @@ def test_foreign_columns(tmp_path: Path) -> None:
     assert "struct{bytes, path}" in refusal(tmp_path / "b.parquet")
     pq.write_table(pa.table({"image": [{"bytes": jpeg()}], "label": [7]}), tmp_path / "c.parquet")
     assert open_dataset(tmp_path / "c.parquet").samples[0].image_id == "c:0"
+    pq.write_table(
+        pa.table({"image": [{"bytes": jpeg(), "path": b"x"}], "label": [7]}), tmp_path / "d.parquet"
+    )
+    assert "no column image.path of text, but of binary" in refusal(tmp_path / "d.parquet")
+    pq.write_table(
+        pa.table({"image": [{"bytes": jpeg(), "path": None}], "label": [7]}), tmp_path / "e.parquet"
+    )
+    assert open_dataset(tmp_path / "e.parquet").samples[0].image_id == "e:0"
 
 
 def test_a_file_without_rows(tmp_path: Path) -> None:

@@ -96,12 +96,15 @@ def load_labels(source: Path) -> ImageLabels:
 
     Raises:
         UsageError: there is no such file, or a record cannot hold its name.
-        DataRefused: a label is doubtful.
+        DataRefused: it cannot be read, or a label is doubtful.
     """
     require_text("--labels", source)
-    if not source.exists():
-        raise UsageError(f"no such file for --labels: {source}")
-    return _read_devkit(source) if source.is_dir() else read_csv_labels(source, source.name)
+    try:
+        if not source.exists():
+            raise UsageError(f"no such file for --labels: {source}")
+        return _read_devkit(source) if source.is_dir() else read_csv_labels(source, source.name)
+    except OSError as error:
+        raise DataRefused(f"cannot read {error.filename or source}: {error.strerror or error}") from error
 
 
 def packaged_labels(kind: str) -> ImageLabels:

@@ -47,8 +47,15 @@ def read_prediction_file(path: Path, names: Path | None = None) -> Predictions:
 
     Raises:
         UsageError: there is no such file, or names are missing or too many.
-        DataRefused: it is not of a form known, or holds what cannot be a prediction.
+        DataRefused: it cannot be read, is not of a form known, or holds what cannot be a prediction.
     """
+    try:
+        return _read(path, names)
+    except OSError as error:
+        raise DataRefused(f"cannot read {error.filename or path}: {error.strerror or error}") from error
+
+
+def _read(path: Path, names: Path | None) -> Predictions:
     for file in filter(None, (path, names)):
         if not file.is_file():
             raise UsageError(f"no such file: {file}")

@@ -199,6 +199,21 @@ def test_a_damaged_archive_and_foreign_names_are_told(tmp_path: Path, labels: Pa
     assert run_import(tmp_path, tmp_path / "p.npy", "--names", str(tmp_path / "names.txt")).exit_code == 0
 
 
+def test_files_that_cannot_be_read_are_named(tmp_path: Path, labels: Path) -> None:
+    """A process's own memory is a file that nobody may read from its beginning, root included."""
+    unreadable = tmp_path / "memory.csv"
+    unreadable.symlink_to("/proc/self/mem")
+    if not unreadable.is_file():
+        pytest.skip("there is no /proc")
+    predictions = write_csv(tmp_path / "p.csv", predicted_rows())
+    for result in (
+        run_import(tmp_path, unreadable),
+        run_import(tmp_path, predictions, "--labels", str(unreadable)),
+    ):
+        assert result.exit_code == 3, result.output
+        assert f"error: cannot read {unreadable}: Input/output error" in result.stderr
+
+
 def test_a_pickled_array_is_never_opened(tmp_path: Path, labels: Path) -> None:
     np.save(tmp_path / "p.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "names.txt").write_text("a.JPEG\n")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from repro.exceptions import ReproError
+from repro.exceptions import ReproError, StorageError, UsageError
 
 INTERRUPTED = 130
 
@@ -98,6 +98,24 @@ def said_again(**given: object) -> str:
 def command_line() -> tuple[str, ...]:
     """The arguments as they were passed, for a record; bytes that are not UTF-8 are written out."""
     return tuple(word.encode(errors="backslashreplace").decode() for word in sys.argv[1:])
+
+
+def write_out(path: Path, data: bytes) -> None:
+    """Writes the file that `--out` names.
+
+    Raises:
+        UsageError: it is a folder.
+        StorageError: the disk does not take it.
+    """
+    from repro.results.atomic import storage_errors, write_atomically
+
+    try:
+        with storage_errors(path):
+            if path.is_dir():
+                raise UsageError(f"--out {path} is a folder, not a file", hint="choose a file with --out")
+        write_atomically(path, data)
+    except StorageError as error:
+        raise StorageError(str(error), hint="choose another file with --out") from error
 
 
 def tell(line: str) -> None:

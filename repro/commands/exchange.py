@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, command_line, said_again, tell
+from repro.commands.door import RunsOption, command_line, said_again, tell, write_out
 from repro.exceptions import UsageError
 from repro.results.runs import find_run, read_record, runs_folder
 
@@ -107,7 +107,6 @@ def export_predictions(
     """
     from repro.datasets.dataset import IMAGENET_VAL
     from repro.exchange.exporting import to_csv
-    from repro.results.atomic import write_atomically
     from repro.results.store import read_rows
 
     folder = find_run(runs_folder(runs), run)
@@ -116,7 +115,7 @@ def export_predictions(
     if out is None:
         typer.echo(text, nl=False)
         return
-    write_atomically(out, text.encode())
+    write_out(out, text.encode())
     tell(f"{text.count(chr(10)) - 1:,} predictions written to {out}")
     labels = None if record.dataset.name == IMAGENET_VAL and not record.dataset.partial else "LABELS.csv"
     options = said_again(model="NAME", labels=labels, runs=runs)

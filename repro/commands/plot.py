@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from repro.catalogue.tables import find_table
-from repro.commands.door import RunsOption, tell
+from repro.commands.door import RunsOption, tell, write_out
 from repro.commands.show import ProtocolOption, TableOption, check_protocol, finished_runs, tell_left_out
-from repro.exceptions import StorageError
 from repro.results.runs import runs_folder
 
 
@@ -46,7 +45,6 @@ def plot(
     from repro.analysis.tradeoff import lay_tradeoff
     from repro.reporting.pictures import form_of
     from repro.reporting.table import literal
-    from repro.results.atomic import write_atomically
 
     path = out or Path(f"accuracy-against-{against}.svg")
     draw, printed = form_of(path), find_table(table)
@@ -57,9 +55,6 @@ def plot(
     tradeoff = lay_tradeoff(compare_table(printed, records, counts, protocol), against.value)
     for reason in tradeoff.left_out:
         tell(f"not drawn: {literal(reason)}")
-    try:
-        write_atomically(path, draw(tradeoff, "repro plot"))
-    except StorageError as error:
-        raise StorageError(str(error), hint="choose another file with --out") from error
+    write_out(path, draw(tradeoff, "repro plot"))
     typer.echo(f"{path}: {len(tradeoff.printed)} printed points, {len(tradeoff.measured)} measured")
     tell(f"next: {tradeoff.comparison.command or f'repro compare-table --table {table}'}")

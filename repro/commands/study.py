@@ -11,12 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 from repro.commands.ablation import ablation
-from repro.commands.door import RunsOption, said_again, tell
+from repro.commands.door import RunsOption, said_again, tell, write_out
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.show import FormatWithJson
 from repro.commands.size_in_context import size_in_context
 from repro.commands.studied import Studied, study_runs, study_tables
-from repro.exceptions import StorageError, UsageError
+from repro.exceptions import UsageError
 from repro.results.runs import runs_folder
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def shape_size(
     elif out is None:
         typer.echo(_text(studied, form), nl=False)
     else:
-        _write(out, _text(studied, form))
+        write_out(out, _text(studied, form).encode())
+        typer.echo(out)
     where = said_again(runs=runs)
     tell(f"next: {_next(studied, where)}")
 
@@ -112,16 +113,6 @@ def _of_csv(studied: Studied) -> Table:
     if not studied.study.differences:
         return shares_table(studied.study, Scope.GENUINE)
     return differences_table(studied.study, Scope.GENUINE)
-
-
-def _write(out: Path, text: str) -> None:
-    from repro.results.atomic import write_atomically
-
-    try:
-        write_atomically(out, text.encode())
-    except StorageError as error:
-        raise StorageError(str(error), hint="choose another file with --out") from error
-    typer.echo(out)
 
 
 def _next(studied: Studied, where: str) -> str:

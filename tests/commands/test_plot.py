@@ -57,6 +57,13 @@ def test_what_cannot_be_meant_ends_with_one_line(tmp_path: Path, arguments: list
 def test_a_folder_in_the_files_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.svg").mkdir()
     result = plot(tmp_path, "--table", "slide19", "--out", str(tmp_path / "a.svg"))
+    assert result.exit_code == 2
+    assert f"error: --out {tmp_path / 'a.svg'} is a folder, not a file" in result.stderr
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = plot(tmp_path, "--table", "slide19", "--out", str(tmp_path / "file" / "a.svg"))
     assert result.exit_code == 74
     assert "a.svg could not be written" in result.stderr
     assert "try:   choose another file with --out" in result.stderr

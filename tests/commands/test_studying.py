@@ -228,6 +228,7 @@ def test_the_csv_opens_as_text_and_the_json_parses(tmp_path: Path, runs: Path) -
         (["study", "shape-size", "--models", "nothing"], "no run of 'nothing'"),
         (["report", "nothing"], "no run is meant by 'nothing'"),
         (["report", "--out", "a.pdf"], "--out a.pdf ends in '.pdf'"),
+        (["study", "shape-size", "--out", "."], "--out . is a folder, not a file"),
     ],
 )
 def test_what_cannot_be_meant_ends_with_one_line(runs: Path, arguments: list[str], said: str) -> None:

@@ -274,6 +274,23 @@ def test_paths_that_are_no_text_are_refused_or_written_out(tmp_path: Path, label
     assert record.arguments[-1] == f"{tmp_path}/runs\\udcff"
 
 
+@pytest.mark.parametrize(
+    ("out", "code", "said"),
+    [
+        (".", 2, "error: --out . is a folder, not a file"),
+        ("", 2, "error: --out . is a folder, not a file"),
+        ("labels.csv/p.csv", 74, "try:   choose another file with --out"),
+    ],
+)
+def test_what_cannot_be_written_to_is_told(
+    tmp_path: Path, labels: Path, monkeypatch: pytest.MonkeyPatch, out: str, code: int, said: str
+) -> None:
+    run_import(tmp_path, write_csv(tmp_path / "p.csv", predicted_rows()))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["export-predictions", "Some_Net", "--out", out, "--runs", "runs"])
+    assert (result.exit_code, said in result.stderr) == (code, True), result.output
+
+
 def test_images_of_the_same_file_name_come_back_too(tmp_path: Path) -> None:
     """As in ImageNet-R, whose classes all have an `art_0.jpg`."""
     names = ("n01443537/art_0.jpg", "n01484850/art_0.jpg", "n01484850/art_1.jpg")

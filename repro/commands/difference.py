@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.commands.door import INTERRUPTED, MovedDataOption, RunsOption, said_again, tell
-from repro.commands.show import Format, FormatWithJson, write_table
+from repro.commands.show import FormatWithJson, write_values
 from repro.exceptions import UsageError
 from repro.results.runs import find_run, runs_folder
 
 if TYPE_CHECKING:
     from repro.analysis.difference import ExplainedDifference
+    from repro.analysis.gap import RunGap
     from repro.evaluation.sweep_plan import SweepPlan
+    from repro.results.record import RunRecord
     from repro.results.sweeps import Sweep
 
 
@@ -71,6 +73,7 @@ def explain_difference(
     from repro.analysis.difference import explain
     from repro.analysis.gap import measure_gap
     from repro.evaluation.sweep_plan import SweepPlan, SweepRequest
+    from repro.reporting.difference import difference_json, difference_table
 
     request = SweepRequest(
         run=find_run(runs_folder(runs), run),
@@ -86,11 +89,11 @@ def explain_difference(
     plan = SweepPlan(request)
     gap = measure_gap(plan.record, None if reference is None else _percent(reference))
     if gap.reference and gap.gap is None and not anyway:
-        typer.echo(f"{plan.record.run_id}: {gap.statement}")
+        _write_nothing(plan.record, gap, form)
         tell("next: --anyway tries the variations all the same")
         return
     explained = explain(plan.record, gap, _sweep(plan))
-    _write(explained, form)
+    write_values(difference_json(explained), difference_table(explained), form)
     options = said_again(reference=reference, anyway=anyway, data=data, labels=labels, runs=runs)
     tell(_next(plan, explained, f"{shlex.quote(run)}{options}", runs))
 
@@ -115,16 +118,16 @@ def _sweep(plan: SweepPlan) -> Sweep:
             raise typer.Exit(INTERRUPTED) from None
 
 
-def _write(explained: ExplainedDifference, form: FormatWithJson) -> None:
-    import json
+def _write_nothing(record: RunRecord, gap: RunGap, form: FormatWithJson) -> None:
+    """Says that there is nothing to explain; programs get the form that they asked for."""
+    from repro.reporting.difference import nothing_json, nothing_table
 
-    from repro.reporting.difference import difference_json, difference_table
-
-    if form is FormatWithJson.JSON:
-        values = difference_json(explained)
-        typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
+    sentence = f"{record.run_id}: {gap.statement}"
+    if form is FormatWithJson.TERMINAL:
+        typer.echo(sentence)
     else:
-        write_table(difference_table(explained), Format(form))
+        tell(sentence)
+        write_values(nothing_json(record, gap), nothing_table(record, gap), form)
 
 
 def _next(plan: SweepPlan, explained: ExplainedDifference, again: str, runs: Path | None) -> str:

@@ -129,7 +129,7 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
     specs = [spec for row in printed.rows if (spec := find_model(row.model)).timm_name]
     counted = {record.model.name: record.complexity for record in records if record.complexity}
     comparison = compare(printed, records, counted | count_complexities(specs, folder), protocol)
-    _write(comparison_json(comparison), comparison_table(comparison), form)
+    write_values(comparison_json(comparison), comparison_table(comparison), form)
     if comparison.command:
         tell(f"next: {comparison.command}")
 
@@ -147,7 +147,7 @@ def show_test_sets(protocol: str | None, folder: Path, form: FormatWithJson) -> 
     tell_left_out(folder)
     records = finished_runs(folder)
     comparison = compare_test_sets(records, _real_counts(records, folder))
-    _write(sets_json(comparison), sets_table(comparison), form)
+    write_values(sets_json(comparison), sets_table(comparison), form)
     if comparison.command:
         tell(f"next: {comparison.command}")
 
@@ -171,7 +171,7 @@ def _real_counts(records: Iterable[RunRecord], folder: Path) -> RealCounts:
     return counts
 
 
-def _write(values: dict[str, Any], table: Table, form: FormatWithJson) -> None:
+def write_values(values: dict[str, Any], table: Table, form: FormatWithJson) -> None:
     """Prints as JSON the values, in any other form the table."""
     import json
 

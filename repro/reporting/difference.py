@@ -6,9 +6,11 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from repro.analysis.difference import ExplainedDifference
+from repro.analysis.gap import RunGap
 from repro.analysis.variation_effects import Effect, EffectVerdict, Gap, JudgedEffect
 from repro.reporting.figures import points_interval, points_up
 from repro.reporting.table import Column, Group, Table
+from repro.results.record import RunRecord
 
 EntryT = TypeVar("EntryT")
 
@@ -42,21 +44,38 @@ def difference_table(explained: ExplainedDifference) -> Table:
     reasons = explained.sweep.record.untried.items()
     untried = [(name, *[""] * 6, *_of_gap(gap, ""), f"not tried: {reason}") for name, reason in reasons]
     return Table(
-        title=f"Why is it off? {explained.run.run_id}",
-        columns=(
-            Column("Variation"),
-            Column("Predictions changed", "right"),
-            Column("Right only with/without", "right", drop=2),
-            Column("Top-1 (points)", "right"),
-            Column("95% interval", "right", drop=1),
-            Column("p", "right", drop=4),
-            Column("p (Holm)", "right", drop=3),
-            *_of_gap(gap, Column("Of the gap", "right", drop=3)),
-            Column("Verdict", colours=_COLOURS),
-        ),
+        title=_title(explained.run),
+        columns=_columns(gap),
         groups=(Group("", (own,)), Group("", tuple(judged)), Group("", tuple(untried))),
         notes=_notes(explained),
     )
+
+
+def nothing_table(run: RunRecord, gap: RunGap) -> Table:
+    """The same table where there is nothing to explain: without a row."""
+    return Table(title=_title(run), columns=_columns(None), groups=(), notes=(_statement(gap),))
+
+
+def _title(run: RunRecord) -> str:
+    return f"Why is it off? {run.run_id}"
+
+
+def _columns(gap: Gap | None) -> tuple[Column, ...]:
+    return (
+        Column("Variation"),
+        Column("Predictions changed", "right"),
+        Column("Right only with/without", "right", drop=2),
+        Column("Top-1 (points)", "right"),
+        Column("95% interval", "right", drop=1),
+        Column("p", "right", drop=4),
+        Column("p (Holm)", "right", drop=3),
+        *_of_gap(gap, Column("Of the gap", "right", drop=3)),
+        Column("Verdict", colours=_COLOURS),
+    )
+
+
+def _statement(gap: RunGap) -> str:
+    return f"{gap.statement[:1].upper()}{gap.statement[1:]}."
 
 
 def _notes(explained: ExplainedDifference) -> tuple[str, ...]:
@@ -65,7 +84,7 @@ def _notes(explained: ExplainedDifference) -> tuple[str, ...]:
     n_tried = len(explained.effects)
     chosen = "" if explained.whole else f", evenly from all classes, seed {sweep.seed}"
     notes = [
-        explained.gap.statement[:1].upper() + explained.gap.statement[1:] + ".",
+        _statement(explained.gap),
         f"On {how_many} images of the run{chosen}. Each variation changes one factor of "
         f"{run.protocol_name} ({run.protocol}), and is paired with the run's own setting image by image.",
         "Intervals: Agresti and Min's for matched pairs. p: McNemar's exact test, corrected by Holm for "
@@ -136,13 +155,8 @@ def _words(one: JudgedEffect) -> str:
 
 def difference_json(explained: ExplainedDifference) -> dict[str, Any]:
     """Everything of the table, unrounded, as fractions."""
-    sweep, gap = explained.sweep.record, explained.gap
-    reference = gap.reference
-    return {
-        "run": explained.run.run_id,
-        "statement": gap.statement,
-        "gap": None if gap.gap is None else asdict(gap.gap),
-        "reference": reference and {"top1_pct": float(reference.top1_pct), "source": reference.source},
+    sweep = explained.sweep.record
+    return _gap_json(explained.run, explained.gap) | {
         "n": sweep.n,
         "n_run": sweep.n_run,
         "seed": sweep.seed,
@@ -157,4 +171,19 @@ def difference_json(explained: ExplainedDifference) -> dict[str, Any]:
             for one in explained.effects
         ],
         "untried": dict(sweep.untried),
+    }
+
+
+def nothing_json(run: RunRecord, gap: RunGap) -> dict[str, Any]:
+    """The same where there is nothing to explain: no variation was tried."""
+    return {**_gap_json(run, gap), "variations": []}
+
+
+def _gap_json(run: RunRecord, gap: RunGap) -> dict[str, Any]:
+    reference = gap.reference
+    return {
+        "run": run.run_id,
+        "statement": gap.statement,
+        "gap": None if gap.gap is None else asdict(gap.gap),
+        "reference": reference and {"top1_pct": float(reference.top1_pct), "source": reference.source},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -86,6 +87,22 @@ def test_a_run_that_matches_says_so_and_is_left_alone(right_run: Path) -> None:
     assert set(right_run.glob("difference/*")) == kept
     anyway = invoke(right_run, "--reference", "100.0", "--anyway", "--only", "channels BGR")
     assert "moves Top-1" in anyway.stdout
+
+
+def test_that_nothing_is_to_be_explained_is_said_in_the_form_asked_for(right_run: Path) -> None:
+    said = "100.00 % on 40 images is SAME as 100.0 (as given): nothing to explain"
+    found = json.loads(invoke(right_run, "--reference", "100.0", "--format", "json").stdout)
+    assert found["statement"].endswith(said)
+    assert (found["gap"], found["variations"]) == (None, [])
+    assert found["reference"] == {"top1_pct": 100.0, "source": "as given"}
+    table = invoke(right_run, "--reference", "100.0", "--format", "csv")
+    (header,) = csv.reader(table.stdout.splitlines())
+    assert (header[0], header[-1]) == ("Variation", "Verdict")
+    assert said in table.stderr
+    for form in ("markdown", "latex", "html"):
+        told = invoke(right_run, "--reference", "100.0", "--format", form)
+        assert told.exit_code == 0, told.output
+        assert "Variation" in told.stdout and said in told.stderr
 
 
 def test_without_a_reference_there_are_effects_without_a_gap(right_run: Path) -> None:

@@ -62,6 +62,7 @@ def find_or_decide(question: Question, plan: Plan, alpha: float) -> tuple[Verifi
             "manifest": str(plan.manifest),
             "schema": SCHEMA,
         }
+        | ({"classes": plan.dataset.classes} if plan.dataset.classes else {})
     )
     path = verification_path(plan.request.runs, question.id, key)
     if known := find_verification(path, key):

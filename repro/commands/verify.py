@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repro.commands.door import RunsOption, command_line, said_again, tell
+from repro.commands.door import RunsOption, TestSetOption, command_line, said_again, tell
 from repro.commands.evaluate import (
     BatchSizeOption,
     DataOption,
@@ -37,6 +37,7 @@ def verify(
     ],
     data: DataOption = None,
     labels: LabelsOption = None,
+    test_set: TestSetOption = None,
     within: Annotated[
         str | None,
         typer.Option(
@@ -76,6 +77,7 @@ def verify(
         runs=runs_folder(runs),
         data=data,
         labels=labels,
+        test_set=test_set,
         seed=seed,
         protocol_name=protocol,
         weights=local_weights(weights or []),
@@ -97,6 +99,7 @@ def verify(
     options = said_again(
         data=data or "IMAGENET",
         labels=labels,
+        test_set=test_set,
         protocol=None if protocol == "authors" else protocol,
         weights=weights or [],
         runs=runs,

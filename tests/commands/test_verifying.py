@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from repro.analysis.sequential import Region, decide, sum_interval
+from repro.catalogue.test_sets import find_test_set
 from repro.commands import app
 from repro.datasets import open_dataset
 from repro.datasets.sampling import in_random_order
@@ -92,6 +93,20 @@ def test_what_is_known_is_decided_early(
     weighed = " ".join(f"--weights {name}={path}" for name, path in weights.items())
     whole = f"--data {photos} {weighed} --runs {tmp_path / 'runs'}"
     assert result.stderr.splitlines()[-1] == f"next: repro eval --models {NAME},{FORGETFUL} {whole}"
+
+
+def test_a_part_of_a_test_set_is_decided_over_its_classes(invoke: Invoke, tmp_path: Path) -> None:
+    photos = paint_folders(tmp_path / "part", find_test_set("imagenet-a").classes)
+    options = ("verify", CLAIM, "--data", photos)
+    plain = invoke(*options)
+    assert plain.exit_code == 0, plain.output
+    assert "--test-set imagenet-a takes the arg-max over them" in plain.stderr
+    result = invoke(*options, "--test-set", "imagenet-a")
+    assert result.exit_code == 0, result.output
+    assert "arg-max over its 200" in result.stderr
+    assert " --test-set imagenet-a " in result.stderr.splitlines()[-1]
+    found = [json.loads(path.read_text()) for path in tmp_path.glob("runs/verifications/*.json")]
+    assert sorted(one["dataset"]["name"] for one in found) == ["imagenet-a", "part"]
 
 
 def test_it_is_no_run(invoke: Invoke, tmp_path: Path) -> None:

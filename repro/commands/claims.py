@@ -53,5 +53,5 @@ def claims(
     else:
         write_table(claim_table(entry) if entry else ledger_table(ledger), Format(form))
     explained = None if entry else ledger.entries[0].claim.id
-    other = f"repro claims{said_again(explain=explained, file=file, runs=folder)}"
-    tell(f"next: {(not entry and ledger.command) or other}")
+    other = f"repro claims{said_again(explain=explained, file=file)}"
+    tell(f"next: {(not entry and ledger.command) or other}{said_again(runs=folder)}")

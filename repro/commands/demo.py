@@ -37,7 +37,7 @@ def demo(runs: RunsOption = None) -> None:
     records = run_evaluation(Request(models=MODELS, runs=folder, arguments=command_line()))
     show_outcome(records)
     tell("\n2. Count parameters and MACs of the paper's models; lay the printed numbers beside the measured")
-    show_comparison("paper", "authors", folder, FormatWithJson.TERMINAL)
+    show_comparison("paper", "authors", runs, FormatWithJson.TERMINAL)
     tell("\n3. What the models got wrong")
     print_table(mistakes_table(folder, records))
     tell("\nThe rows behind every number:")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from repro.catalogue.tables import find_table
-from repro.commands.door import RunsOption, tell, write_out
+from repro.commands.door import RunsOption, said_again, tell, write_out
 from repro.commands.show import ProtocolOption, TableOption, check_protocol, finished_runs, tell_left_out
 from repro.results.runs import runs_folder
 
@@ -57,4 +57,5 @@ def plot(
         tell(f"not drawn: {literal(reason)}")
     write_out(path, draw(tradeoff, "repro plot"))
     typer.echo(f"{path}: {len(tradeoff.printed)} printed points, {len(tradeoff.measured)} measured")
-    tell(f"next: {tradeoff.comparison.command or f'repro compare-table --table {table}'}")
+    command = tradeoff.comparison.command or f"repro compare-table{said_again(table=table)}"
+    tell(f"next: {command}{said_again(runs=folder)}")

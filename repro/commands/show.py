@@ -112,17 +112,17 @@ def compare_table(
     Example: repro compare-table --table slide12 --format markdown
     """
     if table == TEST_SETS:
-        show_test_sets(protocol, runs_folder(folder), form)
+        show_test_sets(protocol, folder, form)
     else:
-        show_comparison(table, protocol or "authors", runs_folder(folder), form)
+        show_comparison(table, protocol or "authors", folder, form)
 
 
-def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJson) -> None:
+def show_comparison(table: str, protocol: str, runs: Path | None, form: FormatWithJson) -> None:
     """Counts what is not counted yet, compares, prints, and names the command that runs the rest."""
     from repro.analysis.compare import compare_table as compare
     from repro.reporting.comparison import comparison_json, comparison_table
 
-    printed = find_table(table)
+    printed, folder = find_table(table), runs_folder(runs)
     check_protocol(protocol)
     tell_left_out(folder)
     records = finished_runs(folder)
@@ -131,10 +131,10 @@ def show_comparison(table: str, protocol: str, folder: Path, form: FormatWithJso
     comparison = compare(printed, records, counted | count_complexities(specs, folder), protocol)
     write_values(comparison_json(comparison), comparison_table(comparison), form)
     if comparison.command:
-        tell(f"next: {comparison.command}")
+        tell(f"next: {comparison.command}{said_again(runs=runs)}")
 
 
-def show_test_sets(protocol: str | None, folder: Path, form: FormatWithJson) -> None:
+def show_test_sets(protocol: str | None, runs: Path | None, form: FormatWithJson) -> None:
     """Lays what timm publishes for other test sets beside the runs on them."""
     from repro.analysis.test_sets import PROTOCOL_NAME, compare_test_sets
     from repro.reporting.test_sets import sets_json, sets_table
@@ -144,12 +144,13 @@ def show_test_sets(protocol: str | None, folder: Path, form: FormatWithJson) -> 
             f"--protocol {protocol}: figures on other test sets are published by timm alone",
             hint=f"repro compare-table --table {TEST_SETS}",
         )
+    folder = runs_folder(runs)
     tell_left_out(folder)
     records = finished_runs(folder)
     comparison = compare_test_sets(records, _real_counts(records, folder))
     write_values(sets_json(comparison), sets_table(comparison), form)
     if comparison.command:
-        tell(f"next: {comparison.command}")
+        tell(f"next: {comparison.command}{said_again(runs=runs)}")
 
 
 def _real_counts(records: Iterable[RunRecord], folder: Path) -> RealCounts:

@@ -46,10 +46,11 @@ def test_counts_by_verdict_are_those_of_the_lines(tmp_path: Path) -> None:
 
 
 def test_the_last_line_names_the_next_command(tmp_path: Path) -> None:
-    talk = invoke(tmp_path, "--source", "talk").stderr.splitlines()[-1]
-    assert talk == "next: repro eval --models poolformer_s24,deit_s,resmlp_s24,rsb_resnet34 --data IMAGENET"
-    settled = invoke(tmp_path, "--source", "paper-v1").stderr.splitlines()[-1]
     runs = f"--runs {tmp_path}"
+    talk = invoke(tmp_path, "--source", "talk").stderr.splitlines()[-1]
+    models = "poolformer_s24,deit_s,resmlp_s24,rsb_resnet34"
+    assert talk == f"next: repro eval --models {models} --data IMAGENET {runs}"
+    settled = invoke(tmp_path, "--source", "paper-v1").stderr.splitlines()[-1]
     assert settled == f"next: repro claims --explain paper-v1-abstract-macs-deit {runs}"
     explained = invoke(tmp_path, "--explain", "talk-14-hybrid").stderr.splitlines()[-1]
     assert explained == f"next: repro claims {runs}"

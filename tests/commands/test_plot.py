@@ -27,7 +27,8 @@ def test_by_default_the_file_is_called_after_what_it_shows(
     assert result.exit_code == 0, result.output
     assert result.stdout == f"accuracy-against-{against}.svg: 2 printed points, 0 measured\n"
     assert (tmp_path / f"accuracy-against-{against}.svg").read_bytes().startswith(b"<?xml")
-    assert "next: repro eval --models rsb_resnet34,poolformer_s24" in result.stderr
+    command = "repro eval --models rsb_resnet34,poolformer_s24 --data IMAGENET"
+    assert f"next: {command} --runs {tmp_path / 'runs'}\n" in result.stderr
 
 
 def test_a_partial_run_is_not_drawn_and_that_is_said(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_no_runs_say_how_to_get_some(tmp_path: Path) -> None:
 def test_the_papers_table_has_every_row_and_what_ran_besides(runs: Path) -> None:
     result = invoke("compare-table", "--runs", runs, "--format", "json")
     assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines()[-1].endswith(f" --data IMAGENET --runs {runs}")
     table = json.loads(result.stdout)
     rows = {row["model"]: row for row in table["rows"]}
     assert len(rows) == 27 + 2

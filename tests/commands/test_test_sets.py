@@ -160,7 +160,7 @@ def test_every_form_holds_every_model_and_set(form: str, tmp_path: Path) -> None
     result = invoke("compare-table", "--table", "test-sets", "--runs", tmp_path, "--format", form)
     assert result.exit_code == 0, result.output
     assert all(name in result.stdout for name in ("PoolFormer-S24", "Sketch", "29.209", "14.107"))
-    assert "--data IMAGENET --protocol timm" in result.stderr
+    assert f"--data IMAGENET --protocol timm --runs {tmp_path}" in result.stderr
 
 
 def test_figures_on_other_test_sets_are_timms_alone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from repro.catalogue.models import find_model
 from repro.catalogue.test_sets import find_test_set
 from repro.commands.door import (
     INTERRUPTED,
@@ -290,9 +291,15 @@ def tell_waiting(records: Sequence[RunRecord], prepared: bool = False) -> None:
 
 
 def local_weights(options: list[str], models: str = "") -> Mapping[str, Path]:
-    """`["deit_s=w.safetensors"]` as a mapping; where `models` is one alone, its file needs no name."""
-    if len(options) == 1 and "=" not in options[0] and Path(options[0]).suffix and "," not in models:
-        options = [f"{models}={options[0]}"]
+    """`["deit_s=w.safetensors"]` as a mapping; where `models` is one alone, its file needs no name.
+
+    Raises:
+        UsageError: an option has no name or no path, or a model has two.
+    """
+    if len(options) == 1 and models and "," not in models:
+        alone = Path(options[0])  # which may hold an equals sign: runs/lr=0.1/model.safetensors
+        if alone.is_file() or ("=" not in options[0] and alone.suffix):
+            options = [f"{models}={alone}"]
     pairs = [option.partition("=") for option in options]
     for option, (name, equals, path) in zip(options, pairs, strict=True):
         if not (name and equals and path):
@@ -300,4 +307,7 @@ def local_weights(options: list[str], models: str = "") -> Mapping[str, Path]:
                 f"--weights {option!r} is not of the form NAME=PATH",
                 hint="--weights deit_s=model.safetensors",
             )
+    names = [find_model(name).name for name, *_ in pairs]
+    if repeated := [name for i, name in enumerate(names) if name in names[:i]]:
+        raise UsageError(f"--weights names two files for {repeated[0]}; one is needed")
     return {name: Path(path) for name, _, path in pairs}

@@ -72,6 +72,16 @@ def test_a_balanced_sample_is_taken_and_said(oracle: list[str], tmp_path: Path) 
         (["--models", "lite0", "--weights", "deit_s=x.safetensors"], 2, "not evaluated"),
         (["--models", "lite0", "--weights", "lite0=x.safetensors"], 3, "x.safetensors"),
         (["--models", "lite0", "--weights", "lite0=x.pth"], 3, "only safetensors are loaded"),
+        (
+            ["--models", "lite0", "--weights", "lite0=x.safetensors", "--weights", "lite0=y.safetensors"],
+            2,
+            "--weights names two files for efficientnet_lite0",
+        ),
+        (
+            ["--models", "lite0", "--weights", "lite0=x.safetensors", "--weights", "LITE0=y.safetensors"],
+            2,
+            "--weights names two files for efficientnet_lite0",
+        ),
         (["--models", "lite0", "--limit", "0"], 2, "greater than or equal to 1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -133,6 +143,15 @@ def test_an_unreadable_image_is_named_and_no_percentage_is_shown(oracle: list[st
     accepted = invoke(*oracle, "--data", data, "--allow-unreadable")
     assert accepted.exit_code == 0, accepted.output
     assert "1 of 10 images unreadable; counted as wrong, Top-1 is 90.000 %" in accepted.stdout
+
+
+def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:
+    (tmp_path / "lr=0.1").mkdir()
+    weights = save_weights(tmp_path / "lr=0.1" / "oracle.safetensors")
+    data, runs = paint_folders(tmp_path / "photos", range(0, 40, 4)), tmp_path / "runs"
+    options = ("--data", data, "--runs", runs, "--workers", "0")
+    result = invoke("eval", "--models", NAME, "--weights", weights, *options)
+    assert result.exit_code == 0, result.output
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

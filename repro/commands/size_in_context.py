@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.commands.door import RunsOption, tell
-from repro.commands.evaluate import DeviceOption
+from repro.commands.evaluation_options import DeviceOption
 from repro.commands.train import (
     AtOnceOption,
     SettingsOption,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from repro.commands.door import RunsOption, tell
-from repro.commands.evaluate import DeviceOption, ThreadsOption
+from repro.commands.evaluation_options import DeviceOption, ThreadsOption
 from repro.exceptions import StorageError
 from repro.results.runs import runs_folder
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from repro.commands.door import RunsOption, TestSetOption, command_line, said_again, tell
-from repro.commands.evaluate import (
+from repro.commands.evaluate import tell_images
+from repro.commands.evaluation_options import (
     BatchSizeOption,
     DataOption,
     DeviceOption,
@@ -19,7 +20,6 @@ from repro.commands.evaluate import (
     WeightsOption,
     WorkersOption,
     local_weights,
-    tell_images,
 )
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import UsageError

@@ -42,7 +42,10 @@ BoxesOption = Annotated[
     ),
 ]
 LabelsOption = Annotated[
-    Path | None, typer.Option(help="Labels of a flat folder.  [default: as evaluated]", show_default=False)
+    Path | None,
+    typer.Option(
+        help="Labels of a flat folder.  [default: as evaluated, without --data]", show_default=False
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 BatchOption = Annotated[

@@ -62,7 +62,8 @@ def report(
     for gallery, record in zip(built.galleries, studied.choice.records.values(), strict=True):
         missing = sum(not picture.thumbnail for picture in gallery.pictures)
         if missing:
-            where = "" if data or record.imported else "; --data FOLDER says where they are now"
+            labelled = " --labels FILE" if record.labels_passed else ""
+            where = "" if data or record.imported else f"; --data FOLDER{labelled} says where they are now"
             tell(f"{missing} of {len(gallery.pictures)} images are not shown: the report says why{where}")
     tell(f"next: {_next(studied, runs)}")
 

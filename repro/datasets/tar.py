@@ -32,13 +32,15 @@ class TarArchive(Dataset):
         folders = [PurePosixPath(name).parent.name for name in paths]
         if any(map(is_wnid, folders)) or _are_numbered(paths, folders, labels):
             kind = "tar of class folders"
-            paths = _of_one_split(path, paths)
+            paths, n_strange = _of_one_split(path, paths)
+            ignored += n_strange
             folders = [PurePosixPath(name).parent.name for name in paths]
             labels_from, label_of = labels_of_folders(Counter(folders), test_set)
             indices = [label_of[folder] for folder in folders]
         else:
             labels = labels or packaged_labels("flat tar")
             kind, labels_from = "flat tar", labels.origin
+            image_ids(paths)  # an image that is there twice is told as that, not as one without a label
             indices = labels.of(paths)
         samples = [
             Sample(image_id, name, label, path.name, members[name].offset_data, members[name].size)
@@ -61,20 +63,25 @@ def _are_numbered(paths: Sequence[str], folders: Sequence[str], labels: ImageLab
     return not flat and any(folder.isdecimal() for folder in folders)
 
 
-def _of_one_split(path: Path, names: list[str]) -> list[str]:
-    """All images; or those in `val/`, where class folders lie there and elsewhere, as in `train/`."""
+def _of_one_split(path: Path, names: list[str]) -> tuple[list[str], int]:
+    """All images; or, where class folders lie in several places, those at the root, or else in `val/`.
+
+    Also how many others lie below that place, where a folder would count them as strange.
+    """
     parents = {name: PurePosixPath(name).parent for name in names}
     classes = {folder for folder in parents.values() if is_wnid(folder.name) or folder.name.isdecimal()}
     splits = sorted({folder.parent for folder in classes})
     if len(splits) == 1:
-        return names
-    val = [split for split in splits if split.name == "val"]
-    if len(val) != 1:
+        return names, 0
+    root = PurePosixPath(".")
+    chosen = [root] if root in splits else [split for split in splits if split.name == "val"]
+    if len(chosen) != 1:
         raise DataRefused(
             f"{path} has class folders in {first_few(list(map(str, splits)))}, and not in one val/; "
             "an archive of one of them is needed"
         )
-    return [name for name, folder in parents.items() if val[0] in (folder, folder.parent)]
+    found = [name for name, folder in parents.items() if chosen[0] in (folder, folder.parent)]
+    return found, sum(chosen[0] in (folder, *folder.parents) for folder in parents.values()) - len(found)
 
 
 def _list_images(path: Path) -> tuple[dict[str, tarfile.TarInfo], int]:

@@ -84,7 +84,8 @@ class Standing:
             DataRefused: one has other bytes than those that were scored, or cannot be read any more.
         """
         scored = rows.filter(pc.equal(rows["status"], OK)).select(["image_id", "sha256"])
-        some = scored.take(list(range(0, scored.num_rows, max(scored.num_rows // n, 1))))
+        places = range(0, scored.num_rows, max(scored.num_rows // n, 1))
+        some = scored.take(pa.array(places, pa.int64()))  # of none, pyarrow does not know the type
         self.recognise_images(dict(zip(*some.to_pydict().values(), strict=True)), where)
 
     def recognise_images(self, seen: Mapping[str, str], where: Path) -> None:

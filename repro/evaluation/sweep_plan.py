@@ -112,10 +112,10 @@ class SweepPlan:
             DataRefused: it is not there, or does not have the run's images.
         """
         root = self.request.data or Path(self.record.dataset.root)
+        of_labels = ", --labels where their labels are" if self.record.labels_passed else ""
+        where_now = f"--data says where they are now{of_labels}"
         if not (as_address(root) or root.exists()):
-            raise DataRefused(
-                f"the run's images are no longer at {root}", hint="--data says where they are now"
-            )
+            raise DataRefused(f"the run's images are no longer at {root}", hint=where_now)
         labels = self.request.labels or self.record.labels_of(self.request.data)
         dataset = open_dataset(root, labels, self.record.dataset.test_set or None)
         by_id = {sample.image_id: sample for sample in dataset.samples}
@@ -123,7 +123,7 @@ class SweepPlan:
         if missing:
             raise DataRefused(
                 f"{root} lacks {len(missing):,} of the run's images, the first {missing[0]}",
-                hint="--data says where they are now",
+                hint=where_now,
             )
         found = [by_id[sample.image_id] for sample in self.samples]
         for own, there in zip(self.samples, found, strict=True):

@@ -95,6 +95,7 @@ def _validation_labels() -> ImageLabels:
 def _match(path: Path, names: Sequence[str], labels: ImageLabels) -> NamedImages:
     """The predicted images, in the file's order: exactly those that have labels, each once."""
     refuse_doubled(path, names)
+    ids = image_ids(names)
     meant = match_names(names, labels.by_name)
     if foreign := [name for name in names if name not in meant]:
         raise DataRefused(
@@ -107,7 +108,6 @@ def _match(path: Path, names: Sequence[str], labels: ImageLabels) -> NamedImages
             f"have no prediction: {first_few(missing)}",
             hint="for a part of the images: --labels FILE.csv (name,label) with just those",
         )
-    ids = image_ids(names)
     samples = [Sample(i, name, labels.by_name[meant[name]]) for i, name in zip(ids, names, strict=True)]
     return NamedImages.from_samples(
         samples, root=path.absolute(), kind="imported predictions", labels_from=labels.origin

@@ -21,10 +21,14 @@ _BOTH = {
 
 def tell_differences(study: CauseStudy, scope: Scope) -> Iterator[str]:
     """Every two models on the same images, or counts where there are many."""
-    found = [one for one in study.differences if one.scope is scope]
+    models = study.models
+    found = [
+        one for one in study.differences if one.scope is scope and models[one.first] != models[one.second]
+    ]
     if not found:
         if scope is Scope.GENUINE:
-            yield "One run alone: there is no other model to differ from."
+            alone = "run" if len(study.runs) == 1 else "model"
+            yield f"One {alone} alone: there is no other model to differ from."
         return
     pairs = list(dict.fromkeys((one.first, one.second) for one in found))
     if len(pairs) > MOST_TOLD:

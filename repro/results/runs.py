@@ -117,6 +117,8 @@ def find_run(folder: Path, text: str) -> Path:
         return Path(text)
     matches = sorted(path.parent for path in folder.glob("*/run.json") if path.parent.name.startswith(text))
     exact = [path for path in matches if path.name == text]
+    if len(matches) > 1 and not exact:  # a copy under another name is in no table, and is not meant
+        matches = [path for path in matches if not _was_moved(path)]
     if len(exact or matches) == 1:
         return (exact or matches)[0]
     found = (
@@ -125,3 +127,10 @@ def find_run(folder: Path, text: str) -> Path:
         else "there is none"
     )
     raise UsageError(f"no run is meant by {text!r} in {folder}: {found}", hint="repro runs")
+
+
+def _was_moved(path: Path) -> bool:
+    try:
+        return bool(why_moved(path.name, read_record(path / "run.json")))
+    except StorageError:  # whoever names it is told so
+        return False

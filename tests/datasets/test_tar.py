@@ -65,6 +65,22 @@ def test_of_train_and_val_the_archive_gives_what_the_folder_does(tmp_path: Path)
     assert archive.ignored == folder.ignored == 0
 
 
+def test_class_folders_at_the_root_go_before_those_in_val_as_in_a_folder(tmp_path: Path) -> None:
+    names = [f"{WNIDS[0]}/a.JPEG", f"{WNIDS[5]}/b.JPEG", f"val/{WNIDS[0]}/c.JPEG"]
+    files = {name: jpeg() for name in names}
+    archive = open_dataset(write_tar(tmp_path / "x.tar", files.items()))
+    folder = open_dataset(write_files(tmp_path / "x", files))
+    assert labels_by_id(archive) == labels_by_id(folder) == {"a": 0, "b": 5}
+    assert archive.ignored == folder.ignored == 1
+
+
+def test_an_image_that_is_there_twice_is_told_as_that(tmp_path: Path) -> None:
+    names = [f"{place}/ILSVRC2012_val_00000001.JPEG" for place in "ab"]
+    assert "are the same image of ImageNet val" in refusal(
+        write_tar(tmp_path / "x.tar", [(name, jpeg()) for name in names])
+    )
+
+
 def test_several_splits_of_which_none_is_val_are_named(tmp_path: Path) -> None:
     files = [(f"{split}/{WNIDS[0]}/{split}.JPEG", jpeg()) for split in ("test", "train")]
     assert "class folders in test, train, and not in one val/" in refusal(

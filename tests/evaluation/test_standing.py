@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from repro.commands import app
-from repro.evaluation.plan import Request
+from repro.evaluation.plan import Request, plan_evaluation
+from repro.evaluation.standing import Standing
 from repro.exceptions import DataRefused, InvalidRun
 from repro.results.manifest import NOT_VERIFIED
 from repro.results.runs import read_record
@@ -88,3 +90,8 @@ def test_two_files_of_no_bytes_are_not_the_same_image_twice(request_: Request) -
         victim.write_bytes(b"")
     record = run(replace(request_, allow_unreadable=True))
     assert (record.status, record.summary.n_scored) == ("complete", 38)
+
+
+def test_a_kept_shard_of_which_nothing_was_scored_says_nothing_of_the_images(request_: Request) -> None:
+    rows = pa.table({"image_id": ["a"], "sha256": ["0" * 64], "status": ["non-finite logits"]})
+    Standing(plan_evaluation(request_)).recognise_shard(rows, request_.runs)

@@ -310,6 +310,15 @@ def test_a_namesake_of_a_labelled_image_has_no_label(tmp_path: Path, labels: Pat
     assert "1 images that labels.csv does not know: elsewhere/a.JPEG" in result.stderr
 
 
+def test_an_image_of_imagenet_val_that_is_predicted_twice_is_told_as_that(
+    tmp_path: Path, labels: Path
+) -> None:
+    rows = [(f"{place}/ILSVRC2012_val_00000001.JPEG", 1, 0.5) for place in "ab"]
+    result = run_import(tmp_path, write_csv(tmp_path / "p.csv", [*predicted_rows(), *rows]))
+    assert result.exit_code == 3
+    assert "are the same image of ImageNet val" in result.stderr
+
+
 def test_export_gives_paths_where_stems_repeat() -> None:
     scored = {"status": "ok", "top5": [1, 2, 3, 4, 5], "p_top5": None, "label": 1, "rank": 0}
     rows = [{"image_id": path, "path": path, **scored} for path in ("val/a.jpg", "val/a.png")]

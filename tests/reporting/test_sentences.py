@@ -129,6 +129,7 @@ def test_two_runs_of_one_model_are_one_model() -> None:
     )
     assert "there is no other model to differ from" in sentences["In short"][1]
     assert "With one model no pair can be a size or shape candidate" in str(sentences["What is not known"])
+    assert sentences["Do models differ?"] == ["One model alone: there is no other model to differ from."]
     names, models = NAMES | {"c-run": "c-run"}, models | {"c-run": "attention_net"}
     mixers = dict.fromkeys(NAMES, "pooling") | {"c-run": "attention"}
     sentences = told(study_causes(errors_of(rows), ids, set(), names, mixers, models))

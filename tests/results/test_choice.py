@@ -11,7 +11,7 @@ from PIL import Image
 
 from repro.exceptions import UsageError
 from repro.results.choice import choose_runs
-from repro.results.runs import list_runs
+from repro.results.runs import find_run, list_runs
 from tests.commands.studied_runs import photograph, write_run
 
 FIRST, SECOND, THIRD = (f"2026-08-0{day}T12:00:00+00:00" for day in (1, 2, 3))
@@ -81,6 +81,13 @@ def test_a_folder_by_another_name_is_left_out(
     assert list(choice.records) == there
     assert choice.left_out == {"old": f"it was moved: its record is that of {moved.run_id}"}
     assert list(choose_runs(runs, ["old"], None).records) == [moved.run_id]
+
+
+def test_a_copy_does_not_hide_the_run_from_a_beginning_of_its_name(tmp_path: Path, photos: Path) -> None:
+    runs = tmp_path / "runs"
+    run = write_run(runs, photos, "one", [True] * 6)
+    shutil.copytree(runs / run.run_id, runs / f"{run.run_id}-copy")
+    assert find_run(runs, run.run_id[:-1]) == runs / run.run_id
 
 
 def test_where_all_runs_were_renamed_the_refusal_says_so(tmp_path: Path, photos: Path) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import INTERRUPTED, MovedDataOption, RunsOption, said_again, tell
+from repro.commands.door import INTERRUPTED, MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
+from repro.commands.evaluation_options import DeviceOption, WorkersOption
 from repro.commands.show import FormatWithJson, write_values
 from repro.exceptions import UsageError
 from repro.results.runs import find_run, runs_folder
@@ -46,17 +47,13 @@ def explain_difference(
         bool, typer.Option("--anyway", help="Try the variations although there is nothing to explain.")
     ] = False,
     data: MovedDataOption = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="Labels of a flat folder, as for `repro eval`.", show_default=False)
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    labels: MovedLabelsOption = None,
+    device: DeviceOption = "auto",
     batch_size: Annotated[
         int | None,
         typer.Option(min=1, help="Images in a forward pass.  [default: the run's]", show_default=False),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Loader processes.  [default: by device]", show_default=False)
-    ] = None,
+    workers: WorkersOption = None,
     form: Annotated[
         FormatWithJson, typer.Option("--format", help="Form of the table.")
     ] = FormatWithJson.TERMINAL,

@@ -82,6 +82,16 @@ MovedDataOption = Annotated[
 ]
 
 
+MovedLabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        help="Labels of a flat folder.  [default: as evaluated, without --data]",
+        show_default=False,
+    ),
+]
+
+
 def said_again(**given: object) -> str:
     """The options of a next command: ` --runs elsewhere`; nothing for what was not given.
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from repro.commands.class_pairs import find_pair
-from repro.commands.door import INTERRUPTED, MovedDataOption, RunsOption, said_again, tell
+from repro.commands.door import INTERRUPTED, MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
+from repro.commands.evaluation_options import BatchSizeOption, DeviceOption
 from repro.commands.run_choice import ModelsOption, RunsArgument, choose_repeatable
 from repro.commands.show import Format, FormatOption, write_table
 from repro.exceptions import UsageError
@@ -41,17 +42,6 @@ BoxesOption = Annotated[
         help="Where the objects are: ILSVRC's XML annotations, or a csv of image_id,x_min,y_min,x_max,y_max."
     ),
 ]
-LabelsOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Labels of a flat folder.  [default: as evaluated, without --data]", show_default=False
-    ),
-]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-BatchOption = Annotated[
-    int | None,
-    typer.Option(min=1, help="Images in a forward pass.  [default: by device]", show_default=False),
-]
 
 
 def explain(
@@ -75,9 +65,9 @@ def explain(
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw overlays there, as PNG.")] = None,
     boxes: BoxesOption = None,
     data: MovedDataOption = None,
-    labels: LabelsOption = None,
+    labels: MovedLabelsOption = None,
     device: DeviceOption = "auto",
-    batch_size: BatchOption = None,
+    batch_size: BatchSizeOption = None,
     form: FormatOption = Format.TERMINAL,
     runs: RunsOption = None,
 ) -> None:
@@ -140,9 +130,9 @@ def probe(
         typer.Option(help="Of the heat map where there is no box.  [default: by family]", show_default=False),
     ] = None,
     data: MovedDataOption = None,
-    labels: LabelsOption = None,
+    labels: MovedLabelsOption = None,
     device: DeviceOption = "auto",
-    batch_size: BatchOption = None,
+    batch_size: BatchSizeOption = None,
     form: FormatOption = Format.TERMINAL,
     runs: RunsOption = None,
 ) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import MovedDataOption, RunsOption, said_again, tell
-from repro.commands.explain import LabelsOption
+from repro.commands.door import MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.studied import Studied, name_runs, study_runs, study_tables
 from repro.commands.study import DepthOption
@@ -36,7 +35,7 @@ def report(
         typer.Option(metavar="FOLDER", help="Where report.html and report.md go, or a FILE.html."),
     ] = Path("report"),
     data: MovedDataOption = None,
-    labels: LabelsOption = None,
+    labels: MovedLabelsOption = None,
     runs: RunsOption = None,
 ) -> None:
     """Write a report that can be passed on: one HTML file, and its twin in Markdown.

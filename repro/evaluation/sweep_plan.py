@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from repro.catalogue.models import find_model
-from repro.datasets import Dataset, open_dataset
+from repro.datasets import Dataset
 from repro.datasets.address import as_address
 from repro.datasets.sampling import choose
+from repro.evaluation.run_images import open_run_images
 from repro.evaluation.variations import Setting, Variation, list_variations
 from repro.evaluation.weights import LocatedWeights, locate_weights
 from repro.exceptions import DataRefused, UsageError, WeightsRefused
@@ -116,8 +117,7 @@ class SweepPlan:
         where_now = f"--data says where they are now{of_labels}"
         if not (as_address(root) or root.exists()):
             raise DataRefused(f"the run's images are no longer at {root}", hint=where_now)
-        labels = self.request.labels or self.record.labels_of(self.request.data)
-        dataset = open_dataset(root, labels, self.record.dataset.test_set or None)
+        dataset = open_run_images(self.record, self.request.data, self.request.labels)
         by_id = {sample.image_id: sample for sample in dataset.samples}
         missing = [sample.image_id for sample in self.samples if sample.image_id not in by_id]
         if missing:

@@ -13,12 +13,13 @@ import torch
 from PIL.Image import Image
 
 from repro.catalogue.models import find_model
-from repro.datasets import Dataset, open_dataset
+from repro.datasets import Dataset
 from repro.datasets.decode import UnreadableImage, decode
 from repro.evaluation.checkpoints import resolve_timm_spec
 from repro.evaluation.environment import describe_environment, set_numerics
 from repro.evaluation.networks import build_network
 from repro.evaluation.preprocess import crop
+from repro.evaluation.run_images import open_run_images
 from repro.evaluation.weights import LocatedWeights, locate_weights
 from repro.exceptions import DataRefused, InvalidRun, UsageError, WeightsRefused
 from repro.results.by_image import RowsByImage
@@ -120,8 +121,7 @@ def open_run(
             f"{record.run_id} lacks what names an image or its best classes: it was not made here"
         )
     numerics = set_numerics(device, batch_size, None)
-    root, test_set = data or Path(record.dataset.root), record.dataset.test_set or None
-    dataset = open_dataset(root, labels or record.labels_of(data), test_set)
+    dataset = open_run_images(record, data, labels)
     spec, weights = _locate(record)
     return OpenRun(
         folder=folder,

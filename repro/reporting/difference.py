@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from repro.analysis.difference import ExplainedDifference
 from repro.analysis.gap import RunGap
 from repro.analysis.variation_effects import Effect, EffectVerdict, Gap, JudgedEffect
-from repro.reporting.figures import points_interval, points_up
+from repro.reporting.figures import count_of, points_interval, points_up
 from repro.reporting.table import Column, Group, Table
 from repro.results.record import RunRecord
 
@@ -88,7 +88,7 @@ def _notes(explained: ExplainedDifference) -> tuple[str, ...]:
         f"On {how_many} images of the run{chosen}. Each variation changes one factor of "
         f"{run.protocol_name} ({run.protocol}), and is paired with the run's own setting image by image.",
         "Intervals: Agresti and Min's for matched pairs. p: McNemar's exact test, corrected by Holm for "
-        f"{n_tried} variation{'' if n_tried == 1 else 's'}; a verdict needs a corrected p below 0.05; "
+        f"{count_of(n_tried, 'variation')}; a verdict needs a corrected p below 0.05; "
         '"cannot" and "at most" go by the interval, which is not corrected.',
     ]
     if n := explained.again.n_changed:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from repro.analysis.cause_pairs import ANY, Base
 from repro.analysis.study import CauseDifference, CauseStudy, Scope
-from repro.reporting.figures import points_interval, points_up
+from repro.reporting.figures import count_of, points_interval, points_up
 from repro.reporting.paired import p_text
 
 MOST_TOLD = 6
@@ -129,8 +129,3 @@ def _cause(one: CauseDifference) -> str:
     if one.cause != ANY:
         return f"errors of cause {one.cause}"
     return "any error" if one.scope is Scope.ALL else "any genuine error"
-
-
-def count_of(n: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -44,6 +44,11 @@ def points_interval(interval: tuple[float, float] | None) -> str:
     return f"{100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}" if interval else ""
 
 
+def count_of(n: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def points_up(fraction: float) -> str:
     """In points, rounded up: it is a bound."""
     return f"{math.ceil(10_000 * fraction - 1e-9) / 100:.2f}"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repro.catalogue.classes import class_name
-from repro.datasets import Dataset, open_dataset
 from repro.datasets.decode import UnreadableImage, decode
+from repro.evaluation.run_images import open_run_images
 from repro.exceptions import ReproError
 from repro.reporting.heat_maps import made_by, upsampled
 from repro.reporting.table import Column, Group, Table
@@ -133,9 +133,7 @@ class _Source:
 
     def __init__(self, folder: Path, record: RunRecord, image_ids: Sequence[str], moved: Moved) -> None:
         self.record = record
-        root, test_set = moved.data or Path(record.dataset.root), record.dataset.test_set or None
-        labels = moved.labels or record.labels_of(moved.data)
-        self.dataset: Dataset = open_dataset(root, labels, test_set)
+        self.dataset = open_run_images(record, moved.data, moved.labels)
         self.samples = {sample.image_id: sample for sample in self.dataset.samples}
         rows = read_rows(folder, record, ["image_id", "sha256"])
         self.sha256 = dict(zip(rows["image_id"].to_pylist(), rows["sha256"].to_pylist(), strict=True))

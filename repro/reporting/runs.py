@@ -8,6 +8,7 @@ from pathlib import Path
 from repro.analysis.metrics import mistakes
 from repro.analysis.statistics import wilson_interval
 from repro.catalogue.classes import class_name
+from repro.reporting.figures import count_of
 from repro.reporting.table import Column, Group, Table
 from repro.results.manifest import NOT_VERIFIED
 from repro.results.record import RunRecord
@@ -24,7 +25,7 @@ def short_names(records: Sequence[RunRecord]) -> dict[str, str]:
 def runs_table(records: Sequence[RunRecord]) -> Table:
     """One row a run, with no percentage where the run may not be believed."""
     return Table(
-        title=f"{len(records)} run{'' if len(records) == 1 else 's'}",
+        title=count_of(len(records), "run"),
         columns=(
             Column("Run"),
             Column("Protocol", drop=4),

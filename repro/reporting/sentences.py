@@ -14,8 +14,8 @@ from repro.analysis.study import (
     StudiedRun,
 )
 from repro.catalogue.class_lookup import find_class
-from repro.reporting.difference_sentences import MOST_TOLD, count_of, tell_differences
-from repro.reporting.figures import points_interval
+from repro.reporting.difference_sentences import MOST_TOLD, tell_differences
+from repro.reporting.figures import count_of, points_interval
 from repro.reporting.study import share_interval
 
 _EXAMPLE = ("water bottle", "lipstick")

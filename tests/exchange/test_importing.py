@@ -1,16 +1,13 @@
-"""Predictions from elsewhere: counted exactly, refused with the first offenders, written back unchanged."""
+"""Predictions from elsewhere: counted exactly, or refused with the first offenders."""
 
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from repro.analysis.compare import compare_table
 from repro.analysis.measured import catalogue_counts
@@ -18,42 +15,8 @@ from repro.analysis.verdict import Verdict
 from repro.catalogue.classes import load_classes
 from repro.catalogue.tables import find_table
 from repro.commands import app
-from repro.exchange.exporting import to_csv
-from repro.results.predictions import SCHEMA
 from repro.results.runs import list_runs
-from repro.results.store import read_rows
-
-LABELS = {"a.JPEG": 3, "b.JPEG": 7, "c.JPEG": 7, "d.JPEG": 999}
-PREDICTED = {"a.JPEG": 3, "b.JPEG": 8, "c.JPEG": 7, "d.JPEG": 0}
-
-
-@pytest.fixture
-def labels(tmp_path: Path) -> Path:
-    path = tmp_path / "labels.csv"
-    path.write_text("name,label\n" + "".join(f"{name},{label}\n" for name, label in LABELS.items()))
-    return path
-
-
-def write_csv(path: Path, rows: list[tuple[object, ...]], header: str = "") -> Path:
-    header = header or "file_name,predicted_class,predicted_probability"
-    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
-    return path
-
-
-def predicted_rows() -> list[tuple[object, ...]]:
-    return [(name, predicted, 0.1 + i / 10) for i, (name, predicted) in enumerate(PREDICTED.items())]
-
-
-def run_import(tmp_path: Path, file: Path, *more: str) -> Result:
-    arguments = ["import-predictions", str(file), "--model", "Some Net", "--runs", str(tmp_path / "runs")]
-    if "--labels" not in more:
-        more = ("--labels", str(tmp_path / "labels.csv"), *more)
-    return CliRunner().invoke(app, [*arguments, *more])
-
-
-def rows_in(tmp_path: Path) -> dict[str, dict]:
-    (record,) = list_runs(tmp_path / "runs")
-    return {row["path"]: row for row in read_rows(tmp_path / "runs" / record.run_id, record).to_pylist()}
+from tests.exchange.predicting import LABELS, PREDICTED, predicted_rows, rows_in, run_import, write_csv
 
 
 def test_a_csv_becomes_a_run_that_leaves_null_what_it_lacks(tmp_path: Path, labels: Path) -> None:
@@ -92,15 +55,6 @@ def test_another_token_mixer_for_the_same_predictions_is_refused(tmp_path: Path,
     assert other.exit_code == 2
     assert "with the token mixer attention, not pooling" in other.stderr
     assert [record.model.token_mixer for record in list_runs(tmp_path / "runs")] == ["attention"]
-
-
-def test_images_of_a_parquet_file_are_exported_under_their_own_names() -> None:
-    scored = {"status": "ok", "top5": [1, 2, 3, 4, 5], "p_top5": None, "label": 1, "rank": 0}
-    ids = ("ILSVRC2012_val_00000001", "ILSVRC2012_val_00000002")
-    rows = [{"image_id": i, "path": f"data/validation.parquet:{n}", **scored} for n, i in enumerate(ids)]
-    table = pa.Table.from_pylist(rows, pa.schema([SCHEMA.field(name) for name in rows[0]]))
-    names = [line.partition(",")[0] for line in to_csv(table).splitlines()[1:]]
-    assert names == [f"{image_id}.JPEG" for image_id in ids]
 
 
 def test_logits_give_what_an_evaluation_gives(tmp_path: Path, labels: Path) -> None:
@@ -235,74 +189,6 @@ def test_a_name_is_the_catalogues_only_as_it_is_spelled_there(tmp_path: Path, la
     assert "imported predictions" in row.reason
 
 
-def test_an_exported_run_comes_back_as_it_was(tmp_path: Path, labels: Path) -> None:
-    run_import(tmp_path, write_csv(tmp_path / "p.csv", predicted_rows()))
-    (record,) = list_runs(tmp_path / "runs")
-    out = tmp_path / "out.csv"
-    arguments = ["export-predictions", "Some_Net", "--out", str(out), "--runs", str(tmp_path / "runs")]
-    assert CliRunner().invoke(app, arguments).exit_code == 0
-    again = CliRunner().invoke(
-        app,
-        [
-            "import-predictions",
-            str(out),
-            "--model",
-            "Some Net",
-            "--labels",
-            str(labels),
-            "--runs",
-            str(tmp_path),
-        ],
-    )
-    assert again.exit_code == 0, again.output
-    (back,) = list_runs(tmp_path)
-    assert read_rows(tmp_path / back.run_id, back).equals(
-        read_rows(tmp_path / "runs" / record.run_id, record)
-    )
-
-
-def test_paths_that_are_no_text_are_refused_or_written_out(tmp_path: Path, labels: Path) -> None:
-    """Of the runs' folder a record holds nothing but the word of the command line."""
-    file = write_csv(tmp_path / "p\udcff.csv", predicted_rows())
-    refused = run_import(tmp_path, file)
-    assert refused.exit_code == 2 and "FILE '/" in refused.stderr and "is not UTF-8" in refused.stderr
-    runs = tmp_path / "runs\udcff"
-    command = [sys.executable, "-m", "repro", "import-predictions", file.rename(tmp_path / "p.csv")]
-    options = ["--model", "Net", "--labels", labels, "--runs", runs]
-    subprocess.run([*command, *options], check=True, capture_output=True)
-    (record,) = list_runs(runs)
-    assert record.arguments[-1] == f"{tmp_path}/runs\\udcff"
-
-
-@pytest.mark.parametrize(
-    ("out", "code", "said"),
-    [
-        (".", 2, "error: --out . is a folder, not a file"),
-        ("", 2, "error: --out . is a folder, not a file"),
-        ("labels.csv/p.csv", 74, "try:   choose another file with --out"),
-    ],
-)
-def test_what_cannot_be_written_to_is_told(
-    tmp_path: Path, labels: Path, monkeypatch: pytest.MonkeyPatch, out: str, code: int, said: str
-) -> None:
-    run_import(tmp_path, write_csv(tmp_path / "p.csv", predicted_rows()))
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["export-predictions", "Some_Net", "--out", out, "--runs", "runs"])
-    assert (result.exit_code, said in result.stderr) == (code, True), result.output
-
-
-def test_images_of_the_same_file_name_come_back_too(tmp_path: Path) -> None:
-    """As in ImageNet-R, whose classes all have an `art_0.jpg`."""
-    names = ("n01443537/art_0.jpg", "n01484850/art_0.jpg", "n01484850/art_1.jpg")
-    (tmp_path / "labels.csv").write_text("".join(f"{name},{i}\n" for i, name in enumerate(names, start=1)))
-    first = run_import(tmp_path, write_csv(tmp_path / "p.csv", [(name, 1, 0.5) for name in names]))
-    assert first.exit_code == 0, first.output
-    assert list(rows_in(tmp_path)) == list(names)
-    arguments = ["export-predictions", "Some_Net", "--runs", str(tmp_path / "runs")]
-    exported = CliRunner().invoke(app, arguments).stdout
-    assert [line.partition(",")[0] for line in exported.splitlines()[1:]] == list(names)
-
-
 def test_a_namesake_of_a_labelled_image_has_no_label(tmp_path: Path, labels: Path) -> None:
     rows = [*predicted_rows(), ("elsewhere/a.JPEG", 1, 0.5)]
     result = run_import(tmp_path, write_csv(tmp_path / "p.csv", rows))
@@ -317,13 +203,6 @@ def test_an_image_of_imagenet_val_that_is_predicted_twice_is_told_as_that(
     result = run_import(tmp_path, write_csv(tmp_path / "p.csv", [*predicted_rows(), *rows]))
     assert result.exit_code == 3
     assert "are the same image of ImageNet val" in result.stderr
-
-
-def test_export_gives_paths_where_stems_repeat() -> None:
-    scored = {"status": "ok", "top5": [1, 2, 3, 4, 5], "p_top5": None, "label": 1, "rank": 0}
-    rows = [{"image_id": path, "path": path, **scored} for path in ("val/a.jpg", "val/a.png")]
-    table = pa.Table.from_pylist(rows, pa.schema([SCHEMA.field(name) for name in rows[0]]))
-    assert [line.partition(",")[0] for line in to_csv(table).splitlines()[1:]] == ["val/a.jpg", "val/a.png"]
 
 
 @pytest.mark.parametrize(("model", "n_correct"), [("ResNet50", 38_065), ("ViT", 39_003)])

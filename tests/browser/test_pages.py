@@ -190,6 +190,8 @@ def test_a_probe_shows_the_image_at_each_dose(page: Page, app: Served) -> None:
 
 
 def test_a_reader_codes_with_the_keyboard_and_nothing_is_lost(page: Page, app: Served) -> None:
+    from playwright.sync_api import expect
+
     run = next(path.parent for path in app.runs.glob("*lite0*/run.json"))
     url = f"{app.url}/coding?reader=Ada&of={run.name}"
     page.goto(url)
@@ -197,15 +199,22 @@ def test_a_reader_codes_with_the_keyboard_and_nothing_is_lost(page: Page, app: S
     settled(page)
     page.keyboard.press("1")
     page.get_by_text("1 of 20 errors coded").wait_for()
+    settled(page)  # until then the note of the error before is there too
     page.get_by_label("Note (goes with the verdict)").fill('125 "cats", =1+1')
     page.keyboard.press("Tab")
     page.get_by_text("1 of 20 errors coded").wait_for()  # digits of a note are no verdicts
     page.get_by_role("button", name=re.compile("^context")).click()
     page.get_by_text("2 of 20 errors coded").wait_for()
+    settled(page)
     page.keyboard.press("u")
     page.get_by_text("1 of 20 errors coded").wait_for()
     page.get_by_role("heading", name=re.compile("takes for")).wait_for()
+    settled(page)
+    image = page.get_by_role("link", name="The image").first
+    skipped = image.get_attribute("href") or ""
     page.keyboard.press("s")
+    expect(image).not_to_have_attribute("href", skipped, timeout=WAIT_MS)
+    settled(page)
     page.keyboard.press("5")
     page.get_by_text("2 of 20 errors coded").wait_for()
     rows = _codings(run)

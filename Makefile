@@ -10,12 +10,12 @@ PYTHON ?= python3
 # Where set, each process compiles torch anew, 6 s of two cores, and the tests begin hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo app screenshots test mutants proof reports bench growth hierarchy lint install lock clean
+.PHONY: demo app screenshots test mutants proof reports bench growth hierarchy lint usable install lock clean
 
-demo: install
+demo: usable
 	$(BIN)/repro demo
 
-app: install
+app: usable
 	$(BIN)/repro app
 
 screenshots: install
@@ -53,12 +53,20 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What a user needs; `install` adds what the tests need, Ray and ImageNet-X (CC BY-NC 4.0) among it.
+usable: $(VENV)/.usable
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml requirements.lock
+PIP_INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
+
+$(VENV)/.usable: pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'
+	$(PIP_INSTALL) --editable '.[demo,labels]'
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.usable
+	$(PIP_INSTALL) --editable '.[dev]'
 	touch $@
 
 # Pins anew what pyproject.toml asks for; the lock names no registry.

@@ -158,6 +158,12 @@ def demo(installed: Path, counted_folder: Path, tmp_path_factory: pytest.TempPat
     next((folder / "runs" / "complexity").glob("poolformer_s24*")).unlink()
     program = [installed / "python", "-I", installed / "repro", "demo"]
     ran = subprocess.run(
-        program, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        program,
+        cwd=folder,
+        env=os.environ | {"PATH": os.defpath},  # as after `make demo`, which activates nothing
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     return Demo(ran.returncode, ran.stdout, folder / "runs")

@@ -57,5 +57,6 @@ def test_the_demo_prints_what_is_shown_and_its_rows_give_its_numbers(demo: Demo)
 def masked(line: str) -> str:
     """Without what differs from machine to machine: fingerprints, moments, the folder, padding."""
     line = re.sub(r"-[0-9a-f]{8}\b", "-…", line)
+    line = re.sub(r"\S*/bin/activate", ".venv/bin/activate", line)
     line = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "…", line)
     return " ".join(re.sub(r"\S*/(?=efficientnet)", "runs/", line).split())

@@ -49,6 +49,12 @@ class _Working:
         return first_that_gives(self.claim.stated, self.printed)
 
     @property
+    def superseded(self) -> tuple[str, ...]:
+        """What a later version of the source says of each number that it changed."""
+        rows, quantity = (self.claim.subject, self.claim.reference), self.claim.quantity
+        return tuple(row.superseded[quantity] for row in rows if quantity in row.superseded)
+
+    @property
     def beside(self) -> str:
         """What other sources' numbers and the counts give with the stated base."""
         others = [reading for reading in self.elsewhere if not reading.swapped]
@@ -89,9 +95,7 @@ def _counted(claim: RatioClaim, compared: Sequence[ComparedRow]) -> tuple[Readin
 
 
 def _verdict(working: _Working) -> tuple[ClaimVerdict, str]:
-    claim, match, beside = working.claim, working.match, working.beside
-    rows = (claim.subject, claim.reference)
-    superseded = [row.superseded[claim.quantity] for row in rows if claim.quantity in row.superseded]
+    claim, match, beside, superseded = working.claim, working.match, working.beside, working.superseded
     if not working.own:
         return ClaimVerdict.SUPERSEDED, "; ".join([_implied(claim), *superseded]) + beside
     if match is None:
@@ -151,7 +155,7 @@ def _other_base(claim: RatioClaim, match: Reading) -> str:
 
 
 def _right(working: _Working, verdict: ClaimVerdict) -> str:
-    """The true statement with the stated base, where the claim is not true; by newer numbers if there are."""
+    """The true statement with the stated base, where the claim is not true; and by newer numbers."""
     claim = working.claim
     candidates = {
         ClaimVerdict.OTHER_BASE: working.own,
@@ -163,7 +167,13 @@ def _right(working: _Working, verdict: ClaimVerdict) -> str:
         return ""
     _, name, _ = QUANTITY_WORDS[claim.quantity]
     comparison, percent = "more" if claim.more else "fewer", _rounded(reading, claim.stated)
-    return f"{claim.subject.label} {_has(claim)} {percent} % {comparison} {name} than {claim.reference.label}"
+    statement = (
+        f"{claim.subject.label} {_has(claim)} {percent} % {comparison} {name} than {claim.reference.label}"
+    )
+    newer = working.elsewhere if working.superseded and reading in working.own else ()
+    return statement + "".join(
+        f" ({_rounded(one, claim.stated)} % {one.origin})" for one in newer if not one.swapped
+    )
 
 
 def _rounded(reading: Reading, like: Decimal) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from shutil import which
+
 from repro.commands.door import RunsOption, command_line, said_again, tell
 from repro.results.runs import runs_folder
 
@@ -9,10 +13,10 @@ MODELS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 NEXT = """
 Next, the errors themselves, with what the models looked at, in a browser:
-  repro app{runs}
+{activate}  repro app{runs}
 
 Then, on the real ImageNet validation set (yours to bring):
-  repro fetch poolformer_s24 deit_s resmlp_s24 resnet34     weights, once
+  repro fetch poolformer_s24 deit_s resmlp_s24 resnet34     # weights, once
   repro eval --models poolformer_s24,deit_s,resmlp_s24,resnet34 --data /data/imagenet/val
   repro compare-table --table slide12
 Other photographs of ImageNet classes will do too: folders named by wnid, see `repro eval --help`."""
@@ -43,4 +47,13 @@ def demo(runs: RunsOption = None) -> None:
     tell("\nThe rows behind every number:")
     for record in records:
         tell(f"  {folder / record.run_id / 'predictions.parquet'}")
-    tell(NEXT.format(runs=said_again(runs=runs)))
+    tell(NEXT.format(activate=_activation(), runs=said_again(runs=runs)))
+
+
+def _activation() -> str:
+    """The line that puts `repro` on the path, where it is in a virtual environment that is not active."""
+    activate = Path(sys.prefix, "bin", "activate")
+    if which("repro") or not activate.is_file():
+        return ""
+    inside = activate.is_relative_to(Path.cwd())
+    return f"  . {activate.relative_to(Path.cwd()) if inside else activate}     # once per terminal\n"

@@ -30,7 +30,7 @@ def explain_difference(
     limit: Annotated[
         int, typer.Option(min=1, help="Try the variations on a class-balanced sample of this many images.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the sample that --limit takes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the sample that --limit takes.")] = 0,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="VARIATION", help="Only this one, as the table names it; may be repeated."),

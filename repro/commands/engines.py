@@ -32,7 +32,7 @@ RayAddressOption = Annotated[
     str | None,
     typer.Option(
         "--ray-address",
-        help="Of the cluster: auto, HOST:PORT, or local, of this machine alone.  [default: local]",
+        help="Address of the cluster: auto, HOST:PORT, or local, of this machine alone.  [default: local]",
         show_default=False,
     ),
 ]

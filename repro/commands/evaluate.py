@@ -54,7 +54,7 @@ def eval_(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Evaluate a class-balanced sample of this many images.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the sample that --limit takes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the sample that --limit takes.")] = 0,
     protocol: ProtocolOption = "authors",
     weights: WeightsOption = None,
     device: DeviceOption = "auto",

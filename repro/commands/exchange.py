@@ -33,7 +33,7 @@ def import_predictions(
     ] = None,
     token_mixer: Annotated[
         str | None,
-        typer.Option(help="Of a model that is not in the catalogue, to group it by.", show_default=False),
+        typer.Option(help="Token mixer of a model that is not in the catalogue.", show_default=False),
     ] = None,
     runs: RunsOption = None,
 ) -> None:

@@ -60,7 +60,7 @@ def explain(
     method: Annotated[str, typer.Option(help="gradcam, hirescam or xgradcam.")] = "gradcam",
     layer: Annotated[
         str | None,
-        typer.Option(help="Whose output the map is of.  [default: by family]", show_default=False),
+        typer.Option(help="Layer whose output is mapped.  [default: by family]", show_default=False),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw overlays there, as PNG.")] = None,
     boxes: BoxesOption = None,
@@ -127,7 +127,9 @@ def probe(
     boxes: BoxesOption = None,
     layer: Annotated[
         str | None,
-        typer.Option(help="Of the heat map where there is no box.  [default: by family]", show_default=False),
+        typer.Option(
+            help="Layer of the heat map where there is no box.  [default: by family]", show_default=False
+        ),
     ] = None,
     data: MovedDataOption = None,
     labels: MovedLabelsOption = None,

@@ -14,7 +14,8 @@ from repro.results.choice import choose_runs
 RunsArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RUN...", help="From `repro runs`, or a path.  [default: all of the newest's images]"
+        metavar="RUN...",
+        help="From `repro runs`, or a path.  [default: every run on the newest one's images]",
     ),
 ]
 ModelsOption = Annotated[

@@ -35,14 +35,14 @@ def find_app() -> Path:
     if find_spec("streamlit") is None:
         raise Unavailable(
             "the error browser needs the package streamlit, which is not installed",
-            hint="pip install --upgrade repro",
+            hint="pip install streamlit",
         )
     package = Path(repro.__file__).resolve().parent
     for folder in (package, package.parent):
         if (app := folder / "apps" / "errors.py").is_file():
             return app
     raise Unavailable(
-        f"the error browser is not part of {package}", hint="pip install --force-reinstall repro"
+        f"the error browser is not part of {package}", hint="in a checkout of repro: pip install -e ."
     )
 
 

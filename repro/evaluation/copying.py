@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import torch
@@ -17,6 +19,41 @@ def on_device(batches: Iterable[LoadedBatch], device: str) -> Iterator[LoadedBat
     if device == "cuda":
         return (_ready(*begun) for begun in one_ahead(_begin_copies(batches, device)))
     return (_copied(batch, device) for batch in batches)
+
+
+class Waits:
+    """How long what computes had nothing to do, while the next batch was waited for.
+
+    A GPU still scores the batch before then: its own clock tells, by an event in its queue before the wait
+    and one behind it, which are as far apart as it had nothing between them.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.on_gpu = device == "cuda"
+        self._seconds = 0.0
+        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Around a wait for a batch."""
+        if not self.on_gpu:
+            asked = time.perf_counter()
+            yield
+            self._seconds += time.perf_counter() - asked
+            return
+        asked_for, came = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        asked_for.record()
+        yield
+        came.record()
+        self._events.append((asked_for, came))
+
+    def seconds(self) -> float:
+        """So far; waits for the GPU to come to the last of them."""
+        for asked_for, came in self._events:
+            came.synchronize()
+            self._seconds += asked_for.elapsed_time(came) / 1e3  # milliseconds
+        self._events = []
+        return self._seconds
 
 
 def fetch(scores: Scores) -> Callable[[], Scores]:

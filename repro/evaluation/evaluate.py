@@ -147,6 +147,7 @@ class _Evaluation:
         # A published set may have images twice, as ImageNet-Sketch has; `repro doctor` notes it.
         repeated = [] if self.dataset.published else repeated_images(scored)
         spec, weights = run.candidate.spec, run.candidate.weights.record
+        waits = self.images.waits
         modes = Counter(mode for mode in rows["image_mode"].to_pylist() if mode)
         record = RunRecord(
             run_id=run.folder.path.name,
@@ -165,7 +166,7 @@ class _Evaluation:
             seconds=round((datetime.now(UTC) - run.started).total_seconds(), 3),
             image_modes=dict(sorted(modes.items())),
             n_cached=self.images.n_cached,
-            waited_seconds=self.images.waited_seconds and round(self.images.waited_seconds, 3),
+            waited_seconds=round(waits.seconds(), 3) if waits else None,
             memory_format=run.manner.memory_format,
             low_precision=low_precision,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from repro.evaluation.copying import fetch, on_device
+from repro.evaluation.copying import Waits, fetch, on_device
 from repro.evaluation.crop_cache import CropCache
 from repro.evaluation.environment import default_workers, describe_environment, set_numerics
 from repro.evaluation.exact_fast import ExactFast, Lowered, low_dtype
@@ -63,8 +62,8 @@ class ImagePass:
         self.shards = plan_shards(samples, self.numerics.batch_size)
         self.n_cached = 0
         """Images so far whose crops came from a cache."""
-        self.waited_seconds: float | None = None
-        """So far, for the next batch; None: none was asked for here."""
+        self.waits: Waits | None = None
+        """For the next batch, so far; None: none was asked for here."""
 
     @property
     def overlaps(self) -> bool:
@@ -160,11 +159,10 @@ class ImagePass:
         A shard is asked for no earlier than its first batch is to be read.
         """
         batches = on_device(self._read(geometries, shards, watcher), self.numerics.device)
+        self.waits = waits = self.waits or Waits(self.numerics.device)
         while True:
-            asked = time.perf_counter()
-            with batch_fits(self.numerics.batch_size):
+            with batch_fits(self.numerics.batch_size), waits.one_more():
                 loaded = next(batches, None)
-            self.waited_seconds = (self.waited_seconds or 0) + time.perf_counter() - asked
             if loaded is None:
                 return
             self.n_cached += loaded.n_cached

@@ -72,7 +72,9 @@ def _connected(address: str) -> Iterator[None]:
     try:
         import ray
     except ImportError as error:
-        raise Unavailable("Ray is not installed", hint="pip install 'repro[ray]'") from error
+        raise Unavailable(
+            "Ray is not installed", hint="in the checkout of repro: pip install -e '.[ray]'"
+        ) from error
     if ray.is_initialized():
         yield
         return

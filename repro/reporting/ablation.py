@@ -82,9 +82,9 @@ def claims_table(study: AblationStudy) -> Table:
         groups=groups,
         notes=(
             "A claim holds where all its comparisons were made and hold. "
-            f"Not more, like: to within {100 * ALIKE:g} point. The intervals are right all together in 95 % "
-            "of such studies (Bonferroni).",
-            "More says nothing of how much: whether a row collapses as in the paper, its Top-1 says.",
+            f"“Not more” and “like” allow a margin of {100 * ALIKE:g} point. "
+            "All intervals hold together in 95 % of such studies (Bonferroni).",
+            "“More” does not say how much more: whether a row collapses, the Top-1 columns tell.",
         ),
     )
 
@@ -115,7 +115,7 @@ def draw_ablation(study: AblationStudy, printed: Mapping[str, float]) -> bytes:
         ends = [100 * end for one in rows for end in _ends(*study.differences[one.row])]
         axes.set_xlim(-100, max(7, *(1.2 * end for end in ends)))
         axes.minorticks_off()
-        axes.set_xlabel("Top-1 less the baseline's, in points (linear between -5 and 5)")
+        axes.set_xlabel("Top-1 minus the baseline's, in points (linear between -5 and 5)")
         axes.legend(loc="lower left")
         data = BytesIO()
         figure.savefig(data, format="png", dpi=150, metadata={"Software": WRITTEN_BY})

@@ -86,7 +86,7 @@ def complexity_table(complexities: Mapping[str, Complexity]) -> Table:
 
 def _count_cells(count: MacsCount | None) -> tuple[str, str]:
     if count is None:
-        return "", "not installed: pip install 'repro[macs]'"
+        return "", "not installed: pip install fvcore"
     return _billions(count.macs), ", ".join(f"{n} {op}" for op, n in count.skipped.items())
 
 

@@ -251,7 +251,7 @@ class RunRecord:
             if values["schema"] > SCHEMA:
                 raise StorageError(
                     f"{path} has schema {values['schema']}, this version reads 1 to {SCHEMA}",
-                    hint="pip install --upgrade repro",
+                    hint="in the checkout of repro: git pull && make install",
                 )
             if values.pop("sha256") != digest(values):
                 raise ValueError("it is not what was written: its SHA-256 differs")

@@ -43,7 +43,7 @@ def launch_chromium() -> Iterator[Browser]:
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError as error:
-        raise NoBrowser("playwright is not installed: pip install 'repro[dev]'") from error
+        raise NoBrowser("playwright is not installed: pip install -e '.[dev]'") from error
     if not (program := shutil.which("chromium")):
         raise NoBrowser("chromium is not installed: apt-get install chromium")
     flags = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]

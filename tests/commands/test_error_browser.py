@@ -151,7 +151,7 @@ def test_without_streamlit_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     result = invoke()
     assert result.exit_code == 69
     assert "streamlit, which is not installed" in result.stderr
-    assert "try:   pip install" in result.stderr
+    assert "try:   pip install streamlit" in result.stderr
 
 
 def test_the_flags_are_the_settings_of_the_file() -> None:

@@ -86,7 +86,7 @@ def test_photos20_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("repro.datasets.photos20.find_spec", lambda name: None)
     with pytest.raises(Unavailable) as caught:
         open_dataset()
-    assert caught.value.hint == "pip install 'repro[demo]'"
+    assert caught.value.hint == "pip install foolbox"
 
 
 def test_paths_that_are_no_dataset(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def check(n_swaps: int) -> dict[str, int]:
 def true_labels() -> Ints:
     """The class of each of the 50,000 validation images, in the order of their numbers."""
     spec = find_spec("imagenet_x")
-    assert spec is not None and spec.submodule_search_locations, "pip install 'repro[imagenet-x]'"
+    assert spec is not None and spec.submodule_search_locations, "pip install imagenet-x"
     path = Path(spec.submodule_search_locations[0]) / "annotations" / "filename_label.csv"
     labels = np.full(VAL_IMAGES, ABSENT)
     with path.open(encoding="utf-8", newline="") as file:

@@ -47,7 +47,7 @@ def set_numerics(device: str, batch_size: int | None, threads: int | None) -> Nu
         keep_freed_memory()
     return Numerics(
         device=chosen,
-        device_name=_name_of(chosen),
+        device_name=name_device(chosen),
         dtype="float32",
         tf32=False,
         threads=torch.get_num_threads(),
@@ -55,13 +55,14 @@ def set_numerics(device: str, batch_size: int | None, threads: int | None) -> Nu
     )
 
 
-def _name_of(device: str) -> str:
+def name_device(device: str) -> str:
     """What computes: other vector instructions of a CPU are other kernels, and other last bits."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     if device == "cpu":
         return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-    return platform.machine()
+    brand = ("sysctl", "-n", "machdep.cpu.brand_string")  # "Apple M2": the GPU is in it
+    return subprocess.run(brand, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _place_on_machine() -> int:
@@ -91,8 +92,12 @@ def available_devices() -> list[str]:
 
 
 def default_workers(device: str) -> int:
-    """Loader processes: on a CPU one reads ahead, on an accelerator decoding is the bottleneck."""
-    return 1 if device == "cpu" else max(1, min(count_cores() - 1, 16))
+    """Loader processes: on a CPU one reads ahead, on an accelerator decoding is the bottleneck.
+
+    The processes that torchrun starts on a machine see all its cores, and share them.
+    """
+    cores = count_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return 1 if device == "cpu" else max(1, min(cores - 1, 16))
 
 
 def count_cores() -> int:

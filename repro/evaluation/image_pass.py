@@ -175,6 +175,9 @@ class ImagePass:
         workers = self.request.workers
         if workers is None:
             workers = default_workers(self.numerics.device)
+            if isinstance(shards, Sequence):  # none is started that would have nothing to load
+                n_images = sum(len(shard.samples) for shard in shards)
+                workers = min(workers, -(-n_images // self.numerics.batch_size))
         if self.request.crops is None or watcher is None:
             return load_batches(BatchReader(self.dataset, batches, geometries), workers, self.overlaps)
         cache = CropCache(self.request.crops, self.dataset, geometries, watcher)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import tee
 from multiprocessing import current_process
-from multiprocessing.context import ForkProcess
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
@@ -202,5 +201,5 @@ class _Orders:
 def _begin_process(_worker: int) -> None:
     """Leaves interrupts to the parent, and its memory shared: a collection of garbage would touch it all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if isinstance(current_process(), ForkProcess):
+    if getattr(current_process(), "_start_method", "") == "fork":  # its class is not there on Windows
         gc.freeze()

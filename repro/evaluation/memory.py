@@ -35,6 +35,12 @@ def batch_fits(batch_size: int, beside: str = "") -> AbstractContextManager[None
     return fitting(what, f"--batch-size {max(batch_size // 2, 1)}")
 
 
+_WORDS = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+"""Of torch on a CPU; of Metal and of CUDA's driver; of CUDA's libraries. None has a type of its own."""
+
+
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """On a CPU torch says so only in words."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    """Whether it says that memory is short, by its type or in words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(error) for words in _WORDS
+    )

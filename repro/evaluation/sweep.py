@@ -17,6 +17,7 @@ import torch
 
 from repro.evaluation.environment import describe_code, describe_environment, set_numerics
 from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
+from repro.evaluation.memory import batch_fits
 from repro.evaluation.networks import build_network
 from repro.evaluation.predict import score, to_rows
 from repro.evaluation.scoring import Scorer, Watcher, gather, score_pending
@@ -125,7 +126,8 @@ class _Sweeping:
                 )
 
     def _begin_batch(self, setting: Setting, loaded: LoadedBatch) -> Callable[[], pa.RecordBatch]:
-        logits = self.predictor.predict(loaded.crops[setting.view], setting)
+        with batch_fits(self.numerics.batch_size):
+            logits = self.predictor.predict(loaded.crops[setting.view], setting)
         samples = loaded.batch.samples
         labels = torch.tensor([sample.label for sample in samples])
         scores = score(logits, labels, self.plan.record.dataset.classes)

@@ -70,9 +70,11 @@ def falls(
 
 def remove(crops: Tensor, order: Tensor, fraction: float) -> Tensor:
     """The crops without the first `fraction` of their pixels in `order` `(b, h * w)`."""
-    coarse = interpolate(
-        adaptive_avg_pool2d(crops.float(), _COARSE), crops.shape[2:], mode="bilinear", align_corners=False
-    )
+    pixels = crops.float()
+    if crops.device.type == "mps":  # where it takes only sides that _COARSE divides
+        pixels = pixels.cpu()
+    means = adaptive_avg_pool2d(pixels, _COARSE).to(crops.device)
+    coarse = interpolate(means, crops.shape[2:], mode="bilinear", align_corners=False)
     first = order[:, : round(fraction * order.shape[1])]
     gone = torch.zeros(order.shape, dtype=torch.bool, device=crops.device).scatter_(1, first, value=True)
     return torch.where(gone.view(-1, 1, *crops.shape[2:]), coarse.round().to(torch.uint8), crops)

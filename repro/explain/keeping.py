@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from repro.evaluation.memory import batch_fits
 from repro.evaluation.scoring import Watcher
 from repro.results.kept import KeptRows
 
@@ -28,6 +29,7 @@ def complete(
     Raises:
         Busy: another process computes the same.
         StorageError: the disk does not take the rows; those written before are kept.
+        UsageError: a batch does not fit in memory.
     """
     with kept.locked():
         rows = kept.load(watcher.damaged)
@@ -39,7 +41,8 @@ def complete(
             n_done = 0
             try:
                 for batch in _parts(part, batch_size):
-                    new += list(compute(batch))  # all rows of its images, or none
+                    with batch_fits(batch_size):
+                        new += list(compute(batch))  # all rows of its images, or none
                     n_done += len(batch)
                     watcher.scored(len(batch))
             finally:  # also where somebody stops it: whole batches are not lost

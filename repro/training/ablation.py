@@ -87,7 +87,7 @@ def _outcome(row: str, training: Training, record: Record) -> Outcome:
     on = (
         f"cpu, {threads} thread{'s' if threads > 1 else ''}"
         if record["device"] == "cpu"
-        else record["device"]
+        else str(record.get("device_name", record["device"]))  # which an older record lacks
     )
     versions = [f"{package} {record['environment'][package]}" for package in ("python", "torch", "timm")]
     return Outcome(

@@ -48,6 +48,8 @@ class Learner:
         seed_all(seed, "weights")
         network = MetaFormer(recipe.network)
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if device != "cpu" and torch.__version__ < "2.14":
+            _pool_contiguously(self.network)
         self.ema = ModelEmaV3(self.network, self.how.ema_decay) if self.how.ema_decay else None
         self.optimizer = create_optimizer_v2(
             self.network,
@@ -152,6 +154,17 @@ class Learner:
                 )
         first, any_of_5, n = self.processes.total(counts).tolist()
         return first / n, any_of_5 / n if k == 5 < self.recipe.network.n_classes else None, int(n)
+
+
+def _pool_contiguously(network: nn.Module) -> None:
+    """Lays images out plainly before they are pooled.
+
+    Torch before 2.14 shifts the gradients of average pooling by its padding on CUDA where channels come last
+    (PyTorch's issue 188344), which they do behind all norms but group norm.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.AvgPool2d):
+            module.register_forward_pre_hook(lambda _module, inputs: (inputs[0].contiguous(),))
 
 
 def _fused(optimizer: str) -> dict[str, Any]:

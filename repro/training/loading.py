@@ -28,12 +28,16 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """`seed` decides order and augmentation; `workers` processes load, 0: this one."""
+    """`seed` decides order and augmentation; `workers` processes load, 0: this one.
+
+    With `pinned` the batches are in page-locked memory, from where a GPU copies by itself.
+    """
 
     recipe: Recipe
     seed: int
     workers: int
     processes: Processes
+    pinned: bool = False
 
     def train(self, images: TrainingImages, epoch: int) -> Iterator[Batch]:
         """The part that this process has of an epoch's batches; the last, where not whole, is left out."""
@@ -69,7 +73,7 @@ class Loading:
 
     def _load(self, images: _Augmented, order: Sequence[int], batch_size: int) -> Iterator[Batch]:
         loader: DataLoader[Any] = DataLoader(
-            images, batch_size, sampler=order, num_workers=self.workers, pin_memory=torch.cuda.is_available()
+            images, batch_size, sampler=order, num_workers=self.workers, pin_memory=self.pinned
         )
         return _told(loader, self.workers)
 

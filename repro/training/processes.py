@@ -62,7 +62,9 @@ def joined(device: str) -> Iterator[Processes]:
     processes = Processes(int(os.environ["RANK"]), count, int(os.environ.get("LOCAL_RANK", "0")))
     if device == "cuda":
         _take_gpu(processes.local_rank, torch.cuda.device_count())
-    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+        distributed.init_process_group("nccl", device_id=torch.device("cuda", processes.local_rank))
+    else:
+        distributed.init_process_group("gloo")
     try:
         yield processes
     finally:

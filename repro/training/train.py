@@ -18,7 +18,8 @@ import torch
 from timm.scheduler.scheduler_factory import create_scheduler_v2
 
 from repro.datasets.training_images import TrainingImages
-from repro.evaluation.environment import describe_code, describe_environment
+from repro.evaluation.environment import describe_code, describe_environment, name_device
+from repro.evaluation.memory import fitting
 from repro.exceptions import DataRefused, UsageError
 from repro.specs import digest
 from repro.training.checkpoints import Checkpoint, Row, TrainingFolder
@@ -73,7 +74,7 @@ def train(
         The record: `log`, `top1` and `n_held_out` of the last evaluation, `seconds`, `diverged`.
 
     Raises:
-        UsageError: recipe and images do not go together, or torch cannot compile here.
+        UsageError: recipe and images do not go together, torch cannot compile here, or a batch does not fit.
         DataRefused: an image cannot be read, or there are too few of them.
         StorageError: the disk does not take it; whole epochs are kept.
         Busy: another process trains there.
@@ -121,7 +122,9 @@ class _Trainer:
     ) -> None:
         self.training, self.folder, self.watcher, self.processes = training, folder, watcher, processes
         self.recipe, self.how = training.recipe, training.recipe.optimisation
-        self.loading = Loading(self.recipe, training.seed, training.workers, processes)
+        self.loading = Loading(
+            self.recipe, training.seed, training.workers, processes, pinned=training.device == "cuda"
+        )
         checkpoint = folder.load()
         self.log: list[Row] = list(checkpoint.log) if checkpoint else []
         self.learner = Learner(
@@ -132,6 +135,10 @@ class _Trainer:
     def updates_per_epoch(self) -> int:
         n = self.recipe.schedule.images_per_epoch or len(self.training.images)
         return n // self.how.batch_size
+
+    @property
+    def _smaller(self) -> str:
+        return f"--set optimisation.accumulate={2 * self.how.accumulate}"
 
     def run(self) -> dict[str, Any]:
         schedule = self.recipe.schedule
@@ -163,7 +170,8 @@ class _Trainer:
         batches = self.loading.train(self.training.images, epoch)
         for _ in range(self.updates_per_epoch):
             scheduler.step_update(self.learner.updates)
-            total += self.learner.update(batches)
+            with fitting(f"a batch of {self.how.batch_size} images", self._smaller):
+                total += self.learner.update(batches)
             self.watcher.trained(self.how.batch_size)
         loss = self.processes.total(total / self.updates_per_epoch / self.processes.count).item()
         seconds = time.perf_counter() - began
@@ -200,6 +208,7 @@ class _Trainer:
             "seconds": round(sum(float(row["seconds"] or 0) for row in self.log), 3),
             "processes": self.processes.count,
             "device": self.training.device,
+            "device_name": name_device(self.training.device),
             "threads": torch.get_num_threads(),
             "compiled": self.training.compiled,
             "environment": describe_environment(),

@@ -84,3 +84,11 @@ def test_on_a_cpu_what_was_freed_is_used_again() -> None:
     set_numerics("cpu", batch_size=None, threads=None)
     faults_of_four()
     assert faults_of_four() < 2000
+
+
+def test_processes_of_torchrun_share_the_cores_to_load_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "count_cores", lambda: 32)
+    assert environment.default_workers("cuda") == 16
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert environment.default_workers("cuda") == 7
+    assert environment.default_workers("cpu") == 1

@@ -32,7 +32,7 @@ from typing import Any
 from repro.results.runs import list_runs
 from tests.conftest import CHECKOUT
 from tests.speed.material import describe_model, place_photographs
-from tests.speed.measured import TIMM, Measured, Took, to_values
+from tests.speed.measured import TIMM, Measured, Took, peak_mib, to_values
 
 LITE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 TALK = ("poolformer_s24", "deit_small", "resmlp_24", "resnet34")
@@ -106,9 +106,8 @@ class Bench:
                     measured.took[side].append(took)
                 else:
                     measured.first[side] = took.seconds
-            reference = json.loads((self.folder / f"{timms[-1]}.json").read_text())
-            decided = {name: result["decided"] for name, result in reference.items()}
-            for side in variants:
+            decided = self._decided(timms[-1], described)  # the last one computes in plain fp32
+            for side in (*timms[:-1], *variants):
                 measured.same[side] = _share_alike(decided, self._decided(side, described))
             if round_:
                 yield measured
@@ -153,9 +152,12 @@ class Bench:
         return replace(took, pass_seconds=sum(loop["seconds"] for loop in loops))
 
     def _decided(self, side: str, models: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[Any]]]:
-        """By model and file, what our rows say."""
+        """By model and file, the class and whether the label is among the first five."""
         from repro.results.store import read_rows
 
+        if side in (TIMM, TIMM_FP32):
+            told = json.loads((self.folder / f"{side}.json").read_text())
+            return {name: result["decided"] for name, result in told.items()}
         folder = self._runs(side, models)
         found = {}
         for record in list_runs(folder):
@@ -176,7 +178,7 @@ def _time(command: Sequence[str]) -> Took:
                 f"{' '.join(command[:4])} … failed:\n{said.read().decode(errors='replace')[-3000:]}"
             )
     seconds = time.perf_counter() - started
-    return Took(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Took(seconds, usage.ru_utime + usage.ru_stime, peak_mib(usage))
 
 
 def _share_alike(reference: Mapping[str, Mapping[str, Any]], ours: Mapping[str, Mapping[str, Any]]) -> float:
@@ -219,7 +221,7 @@ def main() -> None:
                 bench = Bench(
                     Path(place), asked.data.absolute(), asked.images or of.n_images, copies, settings
                 )
-                limits = measure_limits(device, bench.photographs[:300])
+                limits = measure_limits(device, bench.photographs[::copies][:300])
                 told = {
                     "name": name,
                     "date": datetime.now(UTC).date().isoformat(),

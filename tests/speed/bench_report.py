@@ -81,11 +81,12 @@ def bench_markdown(values: Mapping[str, Any]) -> str:
 
 def _line(side: str, took: Mapping[str, Any]) -> str:
     waited = [share for share in took["waited"] if share is not None]
+    alike = took["decided_alike"]
     return (
         f"| {side} | {_spread(took['ratios'])} | {_spread(took.get('pass_ratios', ()))} "
         f"| {took['images_per_second']:.1f} | {median(took['cpu_seconds']):.0f} | {took['peak_mib']:,} "
         f"| {100 * took['of_the_limit']:.0f} % | {f'{100 * median(waited):.1f} %' if waited else ''} "
-        f"| {100 * took['decided_alike']:.2f} % |"
+        f"| {'' if alike is None else f'{100 * alike:.2f} %'} |"
     )
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from tests.speed.material import with_comment
+from tests.speed.measured import peak_mib
 
 SIZES = (1_000, 10_000, 50_000)
 N_RUNS = 50
@@ -32,14 +33,15 @@ N_DISTINCT = 200
 """Photographs that are encoded; the others differ from them by a comment in the file, and cost the same."""
 
 REPORTS = Path(__file__).parents[2] / "reports"
-_MB = 1024  # of the kilobytes that getrusage counts in
 
 
 def main(folder: Path, sizes: tuple[int, ...] = SIZES) -> None:
+    from repro.evaluation.environment import count_cores
+
     needed = max(sizes) * 110_000
     if shutil.disk_usage(folder).free < 2 * needed:
         raise SystemExit(f"{folder} has no room for {2 * needed / 1e9:.0f} GB")
-    measured: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "evaluation": []}
+    measured: dict[str, Any] = {"cores": count_cores(), "evaluation": []}
     for n in sizes:
         data = make_photographs(folder / f"photographs-{n}", n)
         for cache in ("none", "cold", "warm"):
@@ -116,7 +118,7 @@ def evaluate(data: Path, cache: str) -> dict[str, Any]:
         "cpu_seconds": round(sum(used.ru_utime + used.ru_stime for used in (own, loaders)), 2),
         "waited_seconds": record.waited_seconds,
         "loader_cpu_seconds": round(loaders.ru_utime + loaders.ru_stime, 2),
-        "peak_mb": own.ru_maxrss // _MB,
+        "peak_mb": int(peak_mib(own)),
     }
 
 
@@ -199,7 +201,7 @@ def _timed(arguments: list[str]) -> dict[str, Any]:
     _, status, used = os.wait4(process.pid, 0)
     if code := os.waitstatus_to_exitcode(status):
         raise SystemExit(f"{' '.join(arguments)} ended with {code}")
-    return {"seconds": round(time.perf_counter() - began, 2), "peak_mb": used.ru_maxrss // _MB}
+    return {"seconds": round(time.perf_counter() - began, 2), "peak_mb": int(peak_mib(used))}
 
 
 def write(measured: dict[str, Any]) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resource import struct_rusage
 
 TIMM = "timm"
 
@@ -53,6 +57,11 @@ class Measured:
         return self.n_images * len(self.models) / seconds
 
 
+def peak_mib(used: struct_rusage) -> float:
+    """The most memory of a process; macOS counts it in bytes, others in KiB."""
+    return used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
 def to_values(of: Measured, limits: Mapping[str, float]) -> dict[str, Any]:
     """As `bench.json` has them; `limits` are those of the machine (`limits.py`)."""
     return {
@@ -69,7 +78,7 @@ def to_values(of: Measured, limits: Mapping[str, float]) -> dict[str, Any]:
                 "ratios": [round(ratio, 4) for ratio in of.ratios(side)],
                 "pass_ratios": [round(ratio, 4) for ratio in of.pass_ratios(side)],
                 "waited": [None if t.waited is None else round(t.waited, 5) for t in took],
-                "decided_alike": of.same.get(side, 1.0),
+                "decided_alike": of.same.get(side),
             }
             for side, took in of.took.items()
         },

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from repro.datasets.training_images import open_training_images
 from repro.evaluation.preprocess import normalise
 from repro.training.checkpoints import Checkpoint
-from repro.training.learner import Learner
+from repro.training.learner import Learner, _pool_contiguously
 from repro.training.loading import Batch, Loading
 from repro.training.processes import Processes
 from repro.training.recipe import OPTIMIZERS
@@ -143,3 +144,23 @@ def test_every_optimiser_goes_on_from_a_checkpoint_to_the_same_bits(optimizer: s
     wanted = unbroken.tensors()
     for name, tensor in resumed.tensors().items():
         assert torch.equal(tensor, wanted[name]), name
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_what_is_pooled_can_be_laid_out_plainly_with_the_same_gradients(norm: str, tmp_path: Path) -> None:
+    """As older versions of torch need it on a GPU."""
+    images, _ = open_training_images(paint_classes(tmp_path))
+    recipe = find_recipe(str(write_recipe(tmp_path)), [f"network.norm='{norm}'"])
+    plain, mended = (Learner(recipe, 0, "cpu", Processes(), None) for _ in range(2))
+    _pool_contiguously(mended.network)
+    seen: dict[str, list[bool]] = {"plain": [], "mended": []}
+    for name, learner in (("plain", plain), ("mended", mended)):
+        for pool in (module for module in learner.network.modules() if isinstance(module, nn.AvgPool2d)):
+            pool.register_forward_pre_hook(
+                lambda _module, inputs, seen=seen[name]: seen.append(inputs[0].is_contiguous())
+            )
+        learner.update(Loading(recipe, 0, 0, Processes()).train(images, 0))
+    assert all(seen["mended"])
+    assert not all(seen["plain"])
+    for a, b in zip(plain.network.parameters(), mended.network.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad)

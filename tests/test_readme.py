@@ -1,4 +1,4 @@
-"""The README tells what is so: its help text, its demo, its ten lines of pandas.
+"""The README and docs/ tell what is so: commands, links, help text, demo, ten lines of pandas.
 
 UPDATE_README=1 writes the help text anew.
 """
@@ -7,16 +7,42 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from repro.commands import app
 from tests.conftest import Demo
 
 README = Path(__file__).parents[1] / "README.md"
+
+
+DOCS = [README, *sorted(README.with_name("docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_command_has_the_options_that_it_is_given(path: Path) -> None:
+    lines = re.findall(r"(?m)^\$ (?:torchrun \S+ -m )?repro (.+)$", path.read_text(encoding="utf-8"))
+    assert lines
+    for line in lines:
+        command, words = get_command(app), shlex.split(line, comments=True)
+        while commands := getattr(command, "commands", None):
+            if words[0].startswith("-"):
+                break
+            command = commands[words.pop(0)]
+        command.make_parser(command.context_class(command)).parse_args(words)
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_link_leads_to_a_file(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+    assert links
+    assert not [link for link in links if not (path.parent / link).is_file()]
 
 
 def block_after(command: str, text: str) -> str:

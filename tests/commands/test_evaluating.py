@@ -173,7 +173,14 @@ def test_no_space_left_is_told_and_leaves_nothing_half_written(tmp_path: Path) -
     command = [*REPRO, "eval", "--models", "lite0", "--runs", str(runs), "--workers", "0"]
     # Counts are kept beforehand, so that the limit meets the rows.
     assert invoke("complexity", "lite0", "--runs", runs).exit_code == 0
-    answer = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit_files, check=False)
+    answer = subprocess.run(
+        command,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # else compiled modules are cut, and kept
+        capture_output=True,
+        text=True,
+        preexec_fn=limit_files,
+        check=False,
+    )
     assert answer.returncode == 74, answer.stderr
     assert "could not be written" in answer.stderr
     assert "Traceback" not in answer.stderr

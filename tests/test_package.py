@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from pathlib import Path
 from urllib.request import urlopen
 
 from tests.conftest import Demo
+from tests.processes import free_port
 
 
 def run(installed: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -28,9 +28,7 @@ def test_models_are_listed(installed: Path, tmp_path: Path) -> None:
 
 
 def test_the_app_is_part_of_it(installed: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     program = [installed / "python", "-I", installed / "repro", "app", "--no-browser", "--port", str(port)]
     with subprocess.Popen(
         program, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -44,7 +42,7 @@ def test_the_app_is_part_of_it(installed: Path, tmp_path: Path) -> None:
             command = Path("/proc", child, "cmdline").read_text().split("\0")
         finally:
             app.terminate()
-            app.communicate(timeout=20)
+            app.communicate(timeout=60)
     (script,) = [word for word in command if word.endswith("errors.py")]
     assert Path(script).is_relative_to(installed.parent)
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ import pytest
 from tests.browser.chromium import WAIT_MS, NoBrowser, Seen, launch_chromium
 from tests.browser.photographs import Evaluated, evaluate_photographs
 from tests.conftest import CHECKOUT, made_once
+from tests.processes import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -41,12 +42,6 @@ class Served:
     port: int
     runs: Path
     data: Path | None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -67,18 +62,29 @@ def start_app() -> Iterator[Callable[..., Served]]:
             options = [("--runs", runs), ("--data", data), ("--labels", labels), ("--port", port)]
             given = [str(text) for option, value in options if value is not None for text in (option, value)]
             command = [sys.executable, CHECKOUT / "cli.py", "app", "--no-browser", *given]
-            server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            servers.append(server)
-            assert server.stdout and server.stderr
-            if str(port) not in server.stdout.readline():  # said once it listens
-                pytest.fail(f"the app does not start: {server.stderr.read()}")
+            with tempfile.TemporaryFile("w+") as said:  # a pipe that nobody reads would fill up
+                server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+                servers.append(server)
+                assert server.stdout
+                if str(port) not in server.stdout.readline():  # said once it listens
+                    said.seek(0)
+                    pytest.fail(f"the app does not start: {said.read()}")
             started[key] = Served(f"http://127.0.0.1:{port}", port, runs, data)
         return started[key]
 
     yield start
     for server in servers:
-        server.send_signal(signal.SIGINT)
-        server.communicate(timeout=20)
+        end(server)
+
+
+def end(server: subprocess.Popen[str]) -> None:
+    """With Ctrl-C; one that hangs is killed, and does not keep the others from their end."""
+    server.send_signal(signal.SIGINT)
+    try:
+        server.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.communicate()
 
 
 @pytest.fixture(scope="session")

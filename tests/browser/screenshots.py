@@ -20,9 +20,9 @@ from PIL import Image
 from repro.commands.streamlit_server import find_app, serve
 from repro.results.runs import DATA_VARIABLE, RUNS_VARIABLE
 from tests.browser.chromium import WAIT_MS, Seen, launch_chromium
-from tests.browser.conftest import free_port
 from tests.browser.photographs import evaluate_photographs, run_repro
 from tests.conftest import CHECKOUT
+from tests.processes import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

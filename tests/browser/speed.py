@@ -26,9 +26,9 @@ from repro.commands.streamlit_server import find_app, serve
 from repro.reporting.table import Column, Group, Table, print_table
 from repro.results.runs import DATA_VARIABLE, LABELS_VARIABLE, RUNS_VARIABLE
 from tests.browser.chromium import WAIT_MS, launch_chromium
-from tests.browser.conftest import free_port
 from tests.browser.photographs import run_repro
 from tests.conftest import CHECKOUT
+from tests.processes import free_port
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from tempfile import gettempdir
 
 from repro.commands.streamlit_server import find_app, serve
 from repro.results.runs import RUNS_VARIABLE
-from tests.browser.conftest import free_port
 from tests.conftest import CHECKOUT
+from tests.processes import free_port
 
 # Python imports a module of this name when it starts, if it finds one.
 SPY = """

@@ -14,9 +14,9 @@ import pytest
 from repro.analysis.tradeoff import Tradeoff
 from repro.commands.streamlit_server import find_app, serve
 from repro.reporting.table import literal
-from tests.browser.conftest import free_port
 from tests.browser.payloads import PAYLOADS
 from tests.conftest import CHECKOUT
+from tests.processes import free_port
 from tests.reporting.test_picture import laid
 
 if TYPE_CHECKING:

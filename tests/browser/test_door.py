@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from repro.commands.streamlit_server import serve
-from tests.browser.conftest import Served, free_port
+from tests.browser.conftest import Served
 from tests.conftest import CHECKOUT
+from tests.processes import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -106,7 +107,9 @@ def open_websocket(port: int, host: str, origin: str) -> int:
 
 def other_addresses() -> list[str]:
     """Addresses of this machine that are not 127.0.0.1."""
-    named = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
+    if not (hostname := shutil.which("hostname")):
+        return ["127.0.0.2"]
+    named = subprocess.run([hostname, "-I"], capture_output=True, text=True, check=False).stdout.split()
     return ["127.0.0.2", *(address for address in named if ":" not in address)]
 
 

@@ -21,6 +21,10 @@ from repro.commands import app
 from repro.commands.error_browser import PORT, _choose_port
 from repro.commands.streamlit_server import find_app, is_free, read_flags
 from tests.conftest import CHECKOUT
+from tests.processes import free_port, is_alive
+
+SECONDS = 60
+"""That no end needs, but that end a test that hangs."""
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -30,6 +34,7 @@ def invoke(*arguments: str | Path) -> Result:
 @contextmanager
 def taken(port: int = 0) -> Iterator[int]:
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a past connection may linger there
         other.bind(("127.0.0.1", port))
         other.listen()
         yield other.getsockname()[1]
@@ -49,16 +54,8 @@ def children_of(process: subprocess.Popen[str]) -> list[str]:
     return found
 
 
-def is_alive(pid: str) -> bool:
-    """Whether the process still runs; who has ended but was not asked after yet does not."""
-    try:
-        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def wait_for_the_end(pid: str) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + SECONDS
     while is_alive(pid) and time.monotonic() < until:
         time.sleep(0.05)
     assert not is_alive(pid)
@@ -71,9 +68,7 @@ def is_healthy(port: int) -> bool:
 
 @pytest.fixture
 def port() -> int:
-    with taken() as port:
-        pass
-    return port
+    return free_port()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +84,7 @@ def test_it_ends_when_told_and_leaves_nobody_behind(
         assert is_healthy(port)
         children = children_of(verb)
         verb.send_signal(number)
-        rest, said = verb.communicate(timeout=20)
+        rest, said = verb.communicate(timeout=SECONDS)
     assert verb.returncode == code
     assert not rest
     lines = said.splitlines()
@@ -106,9 +101,10 @@ def test_it_ends_when_told_and_leaves_nobody_behind(
 def test_it_ends_when_told_before_it_listens(port: int, tmp_path: Path) -> None:
     with started("--port", str(port), cwd=tmp_path) as verb:
         while not (child := children_of(verb)):
-            pass  # at once: it has hardly been told of its child itself
+            assert verb.poll() is None, verb.communicate()
+            time.sleep(0.001)  # no longer: it has hardly been told of its child itself
         verb.send_signal(signal.SIGTERM)
-        _, said = verb.communicate(timeout=20)
+        _, said = verb.communicate(timeout=SECONDS)
     assert verb.returncode == 143, said
     wait_for_the_end(child[0])  # a verb that did not know it yet leaves it to the closed pipe
 

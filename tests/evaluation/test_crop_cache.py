@@ -241,7 +241,7 @@ def test_a_killed_process_leaves_no_half_block(asked: Request, prepared: Request
     for fatal in (_die_within_a_block, _die_before_the_index):
         process = get_context("fork").Process(target=fatal, args=(asked.data, prepared.crops))
         process.start()
-        process.join()
+        process.join(120)
         assert process.exitcode == -signal.SIGKILL
         assert [path for path in prepared.crops.rglob("*") if path.is_file()]
         again, record = run(prepared)

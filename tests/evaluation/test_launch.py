@@ -28,11 +28,8 @@ from tests.oracle import paint_folders
 
 RESNET = "timm:test_resnet.r160_in1k"
 
-SMALL = """
-import sys, time
-from pathlib import Path
-import pytest
-from tests.evaluation.test_launch import shrink
+SLOW = """
+import time
 from repro.commands import main
 from repro.evaluation.image_pass import ImagePass
 
@@ -40,14 +37,16 @@ load = ImagePass.load
 
 def slowly(*arguments, **options):
     for loaded in load(*arguments, **options):
-        time.sleep(0.2)
+        time.sleep({seconds})
         yield loaded
 
 ImagePass.load = slowly
-shrink(pytest.MonkeyPatch())
+{first}
 main()
 """
-"""`repro`, slow, and with the shards of `shrink`."""
+"""`repro`, with seconds for each batch, so that it can be killed midway."""
+
+SHRINK = "import pytest; from tests.evaluation.test_launch import shrink; shrink(pytest.MonkeyPatch())"
 
 
 def shrink(patch: pytest.MonkeyPatch) -> None:
@@ -63,6 +62,12 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
 def _not_launched(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*RANKS, *SIZES, "TORCHELASTIC_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
+
+
+def write_slow(path: Path, seconds: float, first: str = "") -> str:
+    """`repro`, slow, as a script that does something first."""
+    path.write_text(SLOW.format(seconds=seconds, first=first))
+    return str(path)
 
 
 def begin(*command: str, **environment: str) -> subprocess.Popen[str]:
@@ -130,7 +135,7 @@ def test_torchrun_gives_the_bytes_of_one_process_though_a_rank_is_killed(tmp_pat
     options += ["--data", str(data), "--runs", str(tmp_path / "several"), "--device", "cpu"]
     options += ["--batch-size", "129", "--threads", "1", "--workers", "0"]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
-    launched = begin(*torchrun, "-m", "repro", *options)
+    launched = begin(*torchrun, write_slow(tmp_path / "slow.py", 1.0), *options)
     wait_for(lambda: n_kept(tmp_path / "several") >= 1, launched)
     ranks = children_of(launched.pid)
     os.kill(ranks[0], signal.SIGKILL)
@@ -144,7 +149,7 @@ def test_torchrun_gives_the_bytes_of_one_process_though_a_rank_is_killed(tmp_pat
 def test_exact_fast_and_the_crop_cache_are_shared_though_a_process_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "small.py").write_text(SMALL)
+    small = write_slow(tmp_path / "small.py", 0.2, SHRINK)
     weights = test_exact_fast.save_tied(tmp_path, spread=3.0, outliers=0.1)
     asked = Request(
         models=[TIED],
@@ -159,16 +164,16 @@ def test_exact_fast_and_the_crop_cache_are_shared_though_a_process_is_killed(
     options = ["eval", "--models", TIED, "--weights", f"{TIED}={weights}", "--data", str(asked.data)]
     options += ["--device", "cpu", "--threads", "1", "--workers", "1", "--precision", "exact-fast"]
     options += ["--runs", str(tmp_path / "several"), "--join", "tonight", "--prepare"]
-    doomed, other = (begin(str(tmp_path / "small.py"), *options, RANK=rank, WORLD_SIZE="2") for rank in "10")
+    doomed, other = (begin(small, *options, RANK=rank, WORLD_SIZE="2") for rank in "10")
+    wait_for(lambda: n_kept(tmp_path / "several") >= 4, doomed, other)
+    doomed.kill()
+    doomed.communicate()
     with monkeypatch.context() as patch:
         shrink(patch)
         low = run(asked).low_precision
     assert low is not None
-    assert low.n_violated > 0  # all is redone by one of the two
+    assert low.n_violated > 0  # all is redone by the one that is left
     assert low.n_low > 20
-    wait_for(lambda: n_kept(tmp_path / "several") >= 4, doomed, other)
-    doomed.kill()
-    doomed.communicate()
     end(other)
     assert the_bytes(tmp_path / "several") == the_bytes(tmp_path / "alone")
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,12 +33,15 @@ from tests.oracle import paint_folders, save_weights
 pytest.importorskip("ray", reason="the extra [ray] is not installed")
 
 RESNET = "timm:test_resnet.r160_in1k"
-N_IMAGES = 600
+N_IMAGES = 1000
 BATCH = 129
-"""Five shards, of one batch each."""
+"""Eight shards, of one batch each: some are left once the second worker has come up."""
 
-LIMIT_SECONDS = 120
-"""Of the whole cluster; then everything of it is ended, and the test fails."""
+LIMIT_SECONDS = 600
+"""Of the whole cluster, which may take minutes; then everything of it is ended, and the test fails."""
+
+NOTICED_SECONDS = 10
+"""How long Ray may take to count what it has started again."""
 
 
 def asked_in(folder: Path, runs: str) -> Request:
@@ -73,6 +77,14 @@ def actors() -> list[dict]:
 
     table = ray._private.state.actors()
     return [actor for actor in table.values() if "ShardScorer" in actor["ActorClassName"]]
+
+
+def count_restarts() -> int:
+    """How often Ray has started a worker again, once it says so, or has had time to."""
+    deadline = time.monotonic() + NOTICED_SECONDS
+    while not (n := sum(int(actor["NumRestarts"]) for actor in actors())) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return n
 
 
 def listened_on() -> set[str]:
@@ -113,7 +125,7 @@ def run_on_cluster(folder: Path) -> dict[str, object]:
         return {
             "nodes": len({node["NodeID"] for node in ray.nodes() if node["Alive"]}),
             "killed": len(watcher.killed),
-            "restarts": sum(int(actor["NumRestarts"]) for actor in actors()),
+            "restarts": count_restarts(),
             "kept": watcher.n_kept,
             "listened on": sorted(listened_on()),
         }

@@ -30,7 +30,7 @@ PHOTO_COPIES = 13
 BATCH_SIZE = 129
 """The smallest with one batch a shard: what `repro eval` keeps is finest then."""
 
-SURVIVORS_SECONDS = 10.0
+SURVIVORS_SECONDS = 60.0
 """How long loader processes may outlive a killed evaluation; torch lets them look every 5 s."""
 
 Counts = dict[str, int]

@@ -24,14 +24,19 @@ WHEN = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 CHECKOUT = Path(__file__).parents[2]
 
-CHILD = """
+PATIENCE_SECONDS = 120.0
+"""How long the log is waited for: other tests may keep the disk busy."""
+
+CHILD = f"""
 import sys
 from pathlib import Path
+from repro.results import codings
 from repro.results.codings import Coding, append_coding
 
+codings._PATIENCE_SECONDS = {PATIENCE_SECONDS}
 folder, reader, first, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 for n in range(first, last):
-    append_coding(folder, Coding(reader, f"i{n}", 1, 2, "shape", f'{n}, "said"\\n' * 40))
+    append_coding(folder, Coding(reader, f"i{{n}}", 1, 2, "shape", f'{{n}}, "said"\\n' * 40))
     print(n, flush=True)
 """
 
@@ -265,8 +270,8 @@ def test_kills_cost_nothing_that_was_taken(tmp_path: Path) -> None:
         first = max(taken, default=0) + 10
         with child(tmp_path, "Ada", first, first + 10_000) as process:
             assert process.stdout is not None
-            taken.append(int(process.stdout.readline()))
-            time.sleep(chance.uniform(0, 0.05))
+            taken += [int(process.stdout.readline()) for _ in range(chance.randint(2, 5))]
+            time.sleep(chance.uniform(0, 0.01))
             process.kill()
             taken += map(int, process.stdout.read().split())
         assert process.returncode == -9
@@ -275,7 +280,7 @@ def test_kills_cost_nothing_that_was_taken(tmp_path: Path) -> None:
         assert set(taken) <= set(found)
         assert len(found) - len(taken) <= 4, "at most the one under way, of each process"
         taken = found
-    assert len(taken) > 8
+    assert len(taken) >= 8
 
 
 def test_two_processes_lose_nothing(tmp_path: Path) -> None:
@@ -288,8 +293,9 @@ def test_two_processes_lose_nothing(tmp_path: Path) -> None:
         assert [one.image_id for one in log if one.reader == reader] == [f"i{n}" for n in range(60)]
 
 
-def test_two_threads_lose_nothing(tmp_path: Path) -> None:
+def test_two_threads_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when two windows are open on one server."""
+    monkeypatch.setattr(codings, "_PATIENCE_SECONDS", PATIENCE_SECONDS)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: append_coding(tmp_path, coding(f"i{n}")), range(60)))
     assert {one.image_id for one in load_codings(tmp_path).log} == {f"i{n}" for n in range(60)}

@@ -67,6 +67,8 @@ class Job:
         self.wanted = wanted
         self._clock = clock
         self._asked_at = clock()
+        self._n_waiting = 0
+        self._counting = threading.Lock()
         self._progress = Progress(State.WAITING, 0, wanted.n_images)
         self._unwanted = False
         self._steps: Steps | None = None
@@ -79,9 +81,20 @@ class Job:
         return self._progress
 
     def wait(self, seconds: float | None = None) -> Progress:
-        """The same once it has ended, or after so many seconds: a quick answer needs no second question."""
-        self._ended.wait(seconds)
-        return self.progress()
+        """The same once it has ended, or after so many seconds: a quick answer needs no second question.
+
+        Waiting keeps it alive.
+        """
+        self._count_waiting(1)
+        try:
+            self._ended.wait(seconds)
+            return self.progress()
+        finally:
+            self._count_waiting(-1)
+
+    def _count_waiting(self, more: int) -> None:
+        with self._counting:
+            self._n_waiting += more
 
     @property
     def result(self) -> Any:
@@ -93,7 +106,8 @@ class Job:
         self._unwanted = True
 
     def is_forgotten(self, patience_s: float) -> bool:
-        return self._unwanted or self._clock() - self._asked_at > patience_s
+        silent = not self._n_waiting and self._clock() - self._asked_at > patience_s
+        return self._unwanted or silent
 
     def advance(self, perform: Callable[[], Perform]) -> None:
         """Does one step. Whatever goes wrong is the job's own: nothing is raised."""

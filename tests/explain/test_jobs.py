@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -188,6 +190,19 @@ def test_what_nobody_asks_after_is_dropped_between_two_steps(
     assert watched.progress().state == State.RUNNING
     anew = worker.submit(left.wanted)
     assert anew is not left and anew.progress().state == State.WAITING
+
+
+def test_who_waits_for_a_job_keeps_it(hand: ByHand, start: Callable[..., Worker]) -> None:
+    clock = Clock()
+    job = start(clock, patience_s=10).submit(MAPS)
+    with ThreadPoolExecutor(1) as pool:
+        waited = pool.submit(job.wait, SOON)
+        while not job._n_waiting:
+            time.sleep(0.001)
+        hand.arrive()
+        clock.now = 11
+        hand.go(3)
+        assert waited.result() == Progress(State.DONE, 3, 3)
 
 
 def test_a_job_can_be_dropped_by_hand(hand: ByHand, start: Callable[..., Worker]) -> None:

@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> OpenRun:
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    worker = Worker()
+    worker = Worker(patience_s=600)  # the tests ask after one job at a time, the last one late
     yield worker
     worker.close()
 

@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from repro.results.runs import RUNS_VARIABLE
 from tests.conftest import CHECKOUT
 
-SECONDS = 60
+SECONDS = 300
+"""So long only where something hangs: Streamlit gives a page three, which other tests may take away."""
 
 
 def open_page(page: str, folder: Path, /, **parameters: Any) -> AppTest:

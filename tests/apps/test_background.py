@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
+from tests.apps.opening import SECONDS
+
 
 def two_failures() -> None:
     from pathlib import Path
@@ -27,7 +29,7 @@ def two_failures() -> None:
 
 def test_two_things_that_fail_for_one_reason_are_both_told() -> None:
     """Their buttons are two, or the page would be none."""
-    at = AppTest.from_function(two_failures).run()
+    at = AppTest.from_function(two_failures, default_timeout=SECONDS).run()
     assert not at.exception
     assert [error.value.partition("\\")[0] for error in at.error] == ["heat maps", "probe"]
     assert len(at.button) == 2

@@ -10,14 +10,13 @@ import sys
 import pytest
 
 TRAINING = """
-import time
 from repro.commands.training_progress import TrainingProgress
 with TrainingProgress() as progress:
     for about in ("[red]one: ", "other: "):
         watcher = progress.watch(about)
         watcher.begin(0, 1, 64)
         watcher.trained(32)
-        time.sleep(0.3)  # so that the bar is drawn
+        progress._bars.refresh()  # which a thread does now and then
         watcher.finished(dict(epoch=1, loss=0.5, top1=None, n_held_out=None, images_per_second=3.0))
 """
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 WAIT_MS = 20_000
 """How long a page may take on a machine whose cores are shared."""
@@ -53,6 +53,16 @@ def launch_chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=flags)
         yield browser
         browser.close()
+
+
+def settled(page: Page) -> None:
+    """Waits until the app's script has run to its end, and the browser has drawn what it said."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_function(
+        "document.querySelector('[data-testid=stMain] [data-testid=stElementContainer]')"
+        " && !document.querySelector('[data-testid=stSkeleton]')"
+    )
+    page.wait_for_timeout(200)
 
 
 @dataclass

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from repro.reporting.table import literal
-from tests.browser.chromium import HOSTLESS, WAIT_MS, Seen
+from tests.browser.chromium import HOSTLESS, WAIT_MS, Seen, settled
 from tests.browser.hostile import GOLDFISH, IMAGE_ID, TENCH, Batch, Hostile, readers
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 VIEWPORT = {"width": 9000, "height": 2600}
 """So large that no table has to be scrolled: one that is drawn tells assistive programs what is in view."""
@@ -85,7 +85,7 @@ class Visit:
     def go(self, page: str, **parameters: object) -> None:
         self.found.pages += 1
         self.page.goto(f"{self._url}/{page}?{urlencode(parameters, doseq=True)}")
-        settle(self.page)
+        settled(self.page)
 
     def look(self, page: str, expected: Mapping[tuple[str, str], Iterable[str]]) -> None:
         """Looks for the payloads in each place (its name, its selector), then for what they may have done."""
@@ -101,7 +101,7 @@ class Visit:
 
     def _texts_of(self, selector: str, wanted: Iterable[str]) -> str:
         """All that stands there, once everything wanted does, or nothing more comes."""
-        for _ in range(20):
+        for _ in range(WAIT_MS // 100):
             texts = "\n".join(map(_squeezed, self.page.locator(selector).all_text_contents()))
             if all(text in texts for text in wanted):
                 break
@@ -137,15 +137,6 @@ class Visit:
             self.found.away.append(url)
         if "evil" in (parts.netloc + parts.path) or parts.scheme in ("file", "javascript", "ftp"):
             self.found.asked.append(url)
-
-
-def settle(page: Page) -> None:
-    """Waits until the script has run to its end, and the browser has drawn what it said."""
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-    page.wait_for_function(
-        "document.querySelector('[data-testid=stMain] [data-testid=stElementContainer]')"
-        " && !document.querySelector('[data-testid=stSkeleton]')"
-    )
 
 
 def _quoted(text: str) -> list[str]:
@@ -239,8 +230,9 @@ def pictures_of(browser: Browser, url: str, run_ids: Iterable[str]) -> list[tupl
     found = []
     for run in run_ids:
         page.goto(f"{url}/image?{urlencode({'id': IMAGE_ID, 'runs': run})}")
-        settle(page)
+        settled(page)
         page.get_by_text("What is known of it").wait_for()
+        settled(page)
         found.append((page.locator("[data-testid=stImage] img").count(), page.content()))
     context.close()
     return found

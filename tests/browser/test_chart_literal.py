@@ -14,6 +14,7 @@ import pytest
 from repro.analysis.tradeoff import Tradeoff
 from repro.commands.streamlit_server import find_app, serve
 from repro.reporting.table import literal
+from tests.browser.chromium import settled
 from tests.browser.payloads import PAYLOADS
 from tests.conftest import CHECKOUT
 from tests.processes import free_port
@@ -60,12 +61,14 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 def test_every_name_is_a_text_of_its_point(url: str, page: Page) -> None:
     page.goto(url)
-    page.locator(POINT).first.wait_for()
     points = page.locator(POINT)
-    said = {points.nth(n).get_attribute("aria-label") for n in range(points.count())}
+    points.first.wait_for()
+    settled(page)
+    n_points = points.count()
+    said = {points.nth(n).get_attribute("aria-label") for n in range(n_points)}
     assert {literal(payload) for payload in PAYLOADS.values()} <= said
     told = set()
-    for n in range(points.count() - len(PAYLOADS), points.count()):
+    for n in range(n_points - len(PAYLOADS), n_points):
         points.nth(n).hover(force=True)
         page.locator(TOLD).wait_for()
         told.add(page.locator(f"{TOLD} td.value").first.text_content())

@@ -106,10 +106,8 @@ def verdicts_by_cause(codings: Iterable[Coding], causes: Mapping[str, str]) -> C
     return cross(known, VERDICTS, CAUSES)
 
 
-def cohen_kappa(
-    counts: Sequence[Sequence[int]], confidence: float = 0.95
-) -> tuple[float, tuple[float, float] | None]:
-    """Kappa of a square table of counts, and its interval, as `Agreement` says.
+def cohen_kappa(counts: Sequence[Sequence[int]]) -> tuple[float, tuple[float, float] | None]:
+    """Kappa of a square table of counts, and its 95 % interval, as `Agreement` says.
 
     The table has images, and more than one category in its rows or columns.
     """
@@ -126,6 +124,5 @@ def cohen_kappa(
     spread = same + (1 - kappa) ** 2 * other - (kappa - by_chance * (1 - kappa)) ** 2
     if not spread:
         return float(kappa), None
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    reach = z * sqrt(spread / n) / float(1 - by_chance)
+    reach = NormalDist().inv_cdf(0.975) * sqrt(spread / n) / float(1 - by_chance)
     return float(kappa), (max(float(kappa) - reach, -1.0), min(float(kappa) + reach, 1.0))

@@ -24,7 +24,7 @@ class CalibrationBin:
     accuracy: float
 
 
-def calibration_bins(rows: pa.Table, n_bins: int = N_BINS) -> list[CalibrationBin] | None:
+def calibration_bins(rows: pa.Table) -> list[CalibrationBin] | None:
     """The bins of equal width that have images, lowest first; None where the rows have no probabilities.
 
     Raises:
@@ -37,16 +37,16 @@ def calibration_bins(rows: pa.Table, n_bins: int = N_BINS) -> list[CalibrationBi
         return None
     p = pc.list_element(scored["p_top5"], 0).to_numpy().astype(np.float64)
     correct = correct_images(scored).to_numpy()
-    place = np.clip(np.ceil(p * n_bins).astype(int) - 1, 0, n_bins - 1)
+    place = np.clip(np.ceil(p * N_BINS).astype(int) - 1, 0, N_BINS - 1)
     return [
         CalibrationBin(
-            low=i / n_bins,
-            high=(i + 1) / n_bins,
+            low=i / N_BINS,
+            high=(i + 1) / N_BINS,
             n=int(inside.sum()),
             mean_p=float(p[inside].mean()),
             accuracy=float(correct[inside].mean()),
         )
-        for i in range(n_bins)
+        for i in range(N_BINS)
         if (inside := place == i).any()
     ]
 

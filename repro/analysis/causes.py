@@ -110,8 +110,8 @@ def assign_causes(
     return evidence.assign(**fired, cause=_first(fired))
 
 
-def cause_shares(caused: pd.DataFrame, depths: Sequence[int] = DEPTHS) -> pd.DataFrame:
-    """The share of the errors that each cause has: one row a cause, one column a depth of fine-grained.
+def cause_shares(caused: pd.DataFrame) -> pd.DataFrame:
+    """The share of the errors that each cause has: one row a cause, one column each of `DEPTHS`.
 
     Raises:
         InvalidRun: there are no errors.
@@ -125,7 +125,7 @@ def cause_shares(caused: pd.DataFrame, depths: Sequence[int] = DEPTHS) -> pd.Dat
             depth: _first(_fired(caused, depth))
             .value_counts(normalize=True)
             .reindex(list(CAUSES), fill_value=0.0)
-            for depth in depths
+            for depth in DEPTHS
         }
     )
 

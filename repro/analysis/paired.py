@@ -34,14 +34,14 @@ class PairedCounts:
         return Fraction(self.n_agree, self.n)
 
 
-def differ_each(counts: Sequence[PairedCounts], confidence: float = 0.95) -> list[PairedDifference]:
-    """Of each: the rate of the first minus that of the second, with interval and p.
+def differ_each(counts: Sequence[PairedCounts]) -> list[PairedDifference]:
+    """Of each: the rate of the first minus that of the second, with its 95 % interval and p.
 
     Raises:
         InvalidRun: one has no images.
     """
     columns = ([one.only_first for one in counts], [one.only_second for one in counts])
-    return paired_differences(*columns, [one.n for one in counts], confidence)
+    return paired_differences(*columns, [one.n for one in counts])
 
 
 def not_excluded(counts: Sequence[PairedCounts], confidence: float = 0.95) -> float:

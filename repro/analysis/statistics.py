@@ -38,7 +38,7 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Accuracy of a minus accuracy of b on the same images, its interval, McNemar's exact p."""
+    """Accuracy of a minus accuracy of b on the same images, its 95 % interval, McNemar's exact p."""
 
     difference: float
     low: float
@@ -50,7 +50,7 @@ class PairedDifference:
         return self.low, self.high
 
 
-def paired_difference(n_only_a: int, n_only_b: int, n: int, confidence: float = 0.95) -> PairedDifference:
+def paired_difference(n_only_a: int, n_only_b: int, n: int) -> PairedDifference:
     """How two accuracies on the same `n` images differ, from the images that only one of them has right.
 
     The interval is Wald's with half an image added to each of the four cells of the table (Agresti and Min,
@@ -59,11 +59,11 @@ def paired_difference(n_only_a: int, n_only_b: int, n: int, confidence: float = 
     Raises:
         InvalidRun: `n` is 0.
     """
-    return paired_differences([n_only_a], [n_only_b], [n], confidence)[0]
+    return paired_differences([n_only_a], [n_only_b], [n])[0]
 
 
 def paired_differences(
-    n_only_a: Sequence[int], n_only_b: Sequence[int], n: Sequence[int], confidence: float = 0.95
+    n_only_a: Sequence[int], n_only_b: Sequence[int], n: Sequence[int]
 ) -> list[PairedDifference]:
     """`paired_difference` of many at once, which 50 runs compared with each other are tens of thousands of.
 
@@ -78,8 +78,7 @@ def paired_differences(
         raise InvalidRun("no difference: no image was scored by both")
     discordant, more = only_a + only_b, only_a - only_b
     centre = more / (images + 2)
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    reach = z * np.sqrt(discordant + 1 - more**2 / (images + 2)) / (images + 2)
+    reach = NormalDist().inv_cdf(0.975) * np.sqrt(discordant + 1 - more**2 / (images + 2)) / (images + 2)
     columns = (
         more / images,
         np.maximum(centre - reach, -1.0),

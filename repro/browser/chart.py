@@ -17,8 +17,6 @@ from repro.reporting.table import literal
 
 HEIGHT_PX = 420
 
-_MARK = {"type": "point", "strokeWidth": 2, "opacity": 1}
-
 
 def show_tradeoff(tradeoff: Tradeoff) -> None:
     """Printed points hollow, with their Pareto front; measured ones filled, with their interval."""

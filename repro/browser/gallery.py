@@ -70,8 +70,8 @@ def choose_opacity() -> None:
     st.html(f"<style>:root {{ --repro-opacity: {percent / 100:.2f}; }}</style>")
 
 
-def choose_page(n: int, key: str = "page") -> slice:
+def choose_page(n: int) -> slice:
     """Which of `n` images are shown: a page of them, chosen below the gallery's head."""
     n_pages = max(-(-n // PAGE), 1)
-    page = st.pagination(n_pages, key=key, bind="query-params") if n_pages > 1 else 1
+    page = st.pagination(n_pages, key="page", bind="query-params") if n_pages > 1 else 1
     return slice((page - 1) * PAGE, page * PAGE)

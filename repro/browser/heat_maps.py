@@ -28,7 +28,6 @@ class MapView:
     map: str
     missing: str
     caption: str
-    alt: str = ""
 
 
 def kept_maps(run: str, image_ids: Sequence[str]) -> dict[str, Rows]:

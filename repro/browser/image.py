@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -19,9 +18,6 @@ from repro.doctor.real import load_real_labels
 from repro.exceptions import UsageError
 from repro.results.choice import RunChoice
 from repro.results.codings import load_codings
-
-if TYPE_CHECKING:
-    pass
 
 
 def asked_image(choice: RunChoice) -> tuple[str, dict[str, Answer]]:

@@ -64,15 +64,6 @@ def crop_uri(record: RunRecord, image_id: str, side_px: int = THUMBNAIL_PX) -> s
     return _crop_uri(_source(record), record, image_id, geometry, side_px)
 
 
-def whole_uri(record: RunRecord, image_id: str, side_px: int) -> str:
-    """The whole photograph as a data URI, `side_px` its longer side.
-
-    Raises:
-        DataRefused: as `photograph`.
-    """
-    return _crop_uri(_source(record), record, image_id, None, side_px)
-
-
 def show_photograph(choice: RunChoice, image_id: str) -> None:
     """The whole photograph, from the first of the runs that can show it, or why none can."""
     reason: DataRefused | None = None

@@ -40,13 +40,6 @@ def class_groups() -> tuple[ClassGroup, ...]:
     return (*groups, tree.group(tree.root, rest)) if rest else tuple(groups)
 
 
-@cache
-def group_places() -> tuple[int, ...]:
-    """By class, which of the groups it is in."""
-    places = {index: place for place, group in enumerate(class_groups()) for index in group.classes}
-    return tuple(places[index] for index in range(len(places)))
-
-
 class _Tree:
     """The hierarchy with one parent a node: children by wnid, in the order of their first classes."""
 

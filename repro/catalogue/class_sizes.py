@@ -29,7 +29,6 @@ the thing in the photographs.
 from __future__ import annotations
 
 import csv
-import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -63,17 +62,7 @@ def load_class_sizes() -> tuple[ClassSize, ...]:
     )
 
 
-def half_decade_of(cm: float) -> int:
-    """The bin that a length lies in: 2 from 10 cm to 31.6 cm, 3 from 31.6 cm to 1 m, …"""
-    return math.floor(2 * math.log10(cm))
-
-
 def size_ratio(a: int, b: int) -> float:
     """The larger of two classes' estimates by the smaller: 1 or more."""
     in_cm = sorted(load_class_sizes()[index].longest_side_cm for index in (a, b))
     return in_cm[1] / in_cm[0]
-
-
-def bins_apart(a: int, b: int) -> int:
-    """How many half decades lie between two classes: 0 in the same bin; 1 may be an error of estimating."""
-    return abs(load_class_sizes()[a].half_decade - load_class_sizes()[b].half_decade)

@@ -47,10 +47,6 @@ class Hierarchy:
     def depth(self, wnid: str) -> int:
         return self.nodes[wnid].depth
 
-    def ancestors(self, index: int) -> tuple[Node, ...]:
-        """All that the class is a kind of, by every way up, the deepest first, `entity` last."""
-        return tuple(self.nodes[wnid] for wnid in list(self._steps_up[index])[1:])
-
     def lowest_common_ancestor(self, a: int, b: int) -> Node:
         """The deepest node that both classes are a kind of; a class's own node where `a` is `b`.
 
@@ -60,10 +56,6 @@ class Hierarchy:
         from_a, from_b = self._steps_up[a], self._steps_up[b]
         wnid = min(from_a.keys() & from_b.keys(), key=lambda w: (-self.depth(w), from_a[w] + from_b[w], w))
         return self.nodes[wnid]
-
-    def pair_depth(self, a: int, b: int) -> int:
-        """The depth of the lowest common ancestor: the deeper, the more alike the classes are."""
-        return self.lowest_common_ancestor(a, b).depth
 
     def semantic_distance(self, a: int, b: int) -> int:
         """Steps from `a` up to the lowest common ancestor and down to `b`, each by the shortest way.
@@ -79,7 +71,10 @@ class Hierarchy:
         return self._classes_under[wnid]
 
     def depth_table(self) -> NDArray[np.uint8]:
-        """`pair_depth` of all pairs: (1000, 1000), 1 MB, read-only; a class's own depth on the diagonal."""
+        """The depth of the lowest common ancestor of all pairs: (1000, 1000), 1 MB, read-only.
+
+        The deeper, the more alike the classes are; a class's own depth on the diagonal.
+        """
         return self._pair_tables[0]
 
     def distance_table(self) -> NDArray[np.uint8]:

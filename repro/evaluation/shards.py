@@ -44,13 +44,11 @@ def plan_shards(samples: Sequence[Sample], batch_size: int) -> tuple[Shard, ...]
     return tuple(Shard(i, tuple(samples[start : start + size])) for i, start in enumerate(starts))
 
 
-def plan_batches(shards: Iterable[Shard], batch_size: int) -> list[Batch]:
-    """The batches of `shards`; none crosses a shard, so a resumed run has the batches of an unbroken one."""
-    return list(cut_batches(shards, batch_size))
-
-
 def cut_batches(shards: Iterable[Shard], batch_size: int) -> Iterator[Batch]:
-    """What `plan_batches` gives, each shard being asked for no earlier than its first batch."""
+    """The batches of `shards`, each of which is asked for no earlier than its first batch.
+
+    None crosses a shard, so a resumed run has the batches of an unbroken one.
+    """
     for shard in shards:
         for start in range(0, len(shard.samples), batch_size):
             samples = shard.samples[start : start + batch_size]

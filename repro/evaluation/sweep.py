@@ -22,7 +22,7 @@ from repro.evaluation.networks import build_network
 from repro.evaluation.predict import score, to_rows
 from repro.evaluation.scoring import Scorer, Watcher, gather, score_pending
 from repro.evaluation.settings import SettingPredictor, crop_view
-from repro.evaluation.shards import Shard, plan_batches
+from repro.evaluation.shards import Shard, cut_batches
 from repro.evaluation.sweep_plan import SweepPlan
 from repro.evaluation.variations import Setting
 from repro.exceptions import DataRefused
@@ -107,7 +107,7 @@ class _Sweeping:
     ) -> Iterator[LoadedBatch]:
         """The batches of `shards`, verified, with the crops on the device that a pending variation needs."""
         views = frozenset(self.settings[name].view for name, scorer in scorers.items() if scorer.pending)
-        reader = BatchReader(self.dataset, plan_batches(shards, self.numerics.batch_size), views, crop_view)
+        reader = BatchReader(self.dataset, cut_batches(shards, self.numerics.batch_size), views, crop_view)
         workers = self.plan.request.workers
         for loaded in load_batches(
             reader, LOADER_PROCESSES[self.numerics.device] if workers is None else workers

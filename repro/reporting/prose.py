@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 from repro.reporting.table import html_text, latex_text, literal, markdown_text
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 Sections = Mapping[str, Sequence[str]]
 
 
-def print_sentences(sections: Sections, console: Console | None = None) -> None:
+def print_sentences(sections: Sections) -> None:
     """Prints for the eye on a terminal, wrapped there alone."""
     from rich.console import Console
     from rich.text import Text
 
-    console = console or Console()
+    console = Console()
     if not console.is_terminal:
         console.file.write(_text(sections))
         return

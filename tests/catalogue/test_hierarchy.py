@@ -104,7 +104,7 @@ def test_everything_is_deeper_than_what_is_above_it() -> None:
 def test_known_pairs(a: str, b: str, ancestor: str, depth: int, distance: int) -> None:
     hierarchy = load_hierarchy()
     assert hierarchy.lowest_common_ancestor(INDEX[a], INDEX[b]).name == ancestor
-    assert hierarchy.pair_depth(INDEX[a], INDEX[b]) == depth
+    assert hierarchy.lowest_common_ancestor(INDEX[a], INDEX[b]).depth == depth
     assert hierarchy.semantic_distance(INDEX[a], INDEX[b]) == distance
 
 
@@ -114,7 +114,7 @@ def test_the_common_ancestor_is_the_deepest_there_is(a: int, b: int) -> None:
     common = nodes_over(a) & nodes_over(b)
     found = hierarchy.lowest_common_ancestor(a, b)
     assert found.wnid in common
-    assert found.depth == max(longest_way_up(wnid) for wnid in common) == hierarchy.pair_depth(a, b)
+    assert found.depth == max(longest_way_up(wnid) for wnid in common)
     assert found == hierarchy.lowest_common_ancestor(b, a)
     distance = steps_between(a, found.wnid) + steps_between(b, found.wnid)
     assert hierarchy.semantic_distance(a, b) == hierarchy.semantic_distance(b, a) == distance
@@ -129,7 +129,7 @@ def test_equally_deep_ancestors_are_settled_by_the_shorter_way() -> None:
     for a in several:
         for b in range(1000):
             common = nodes_over(a) & nodes_over(b)
-            deepest = hierarchy.pair_depth(a, b)
+            deepest = hierarchy.lowest_common_ancestor(a, b).depth
             tied = [wnid for wnid in common if hierarchy.depth(wnid) == deepest]
             if len(tied) > 1:
                 n_tied += 1 if b not in several else 0.5
@@ -137,16 +137,6 @@ def test_equally_deep_ancestors_are_settled_by_the_shorter_way() -> None:
                 assert hierarchy.lowest_common_ancestor(a, b).wnid == best
                 assert hierarchy.lowest_common_ancestor(b, a).wnid == best
     assert n_tied == 12
-
-
-@given(CLASSES)
-def test_ancestors_are_all_that_is_above(index: int) -> None:
-    ancestors = load_hierarchy().ancestors(index)
-    own = load_classes()[index].wnid
-    assert {node.wnid for node in ancestors} == nodes_over(index) - {own}
-    assert len(ancestors) == len(nodes_over(index)) - 1
-    assert [node.depth for node in ancestors] == sorted((node.depth for node in ancestors), reverse=True)
-    assert ancestors[-1].name == "entity"
 
 
 def test_classes_under_a_node() -> None:
@@ -178,7 +168,7 @@ def test_the_table_has_every_pair() -> None:
 @given(CLASSES, CLASSES)
 def test_table_and_pair_agree(a: int, b: int) -> None:
     hierarchy = load_hierarchy()
-    assert hierarchy.depth_table()[a, b] == hierarchy.pair_depth(a, b)
+    assert hierarchy.depth_table()[a, b] == hierarchy.lowest_common_ancestor(a, b).depth
     assert hierarchy.distance_table()[a, b] == hierarchy.semantic_distance(a, b)
 
 
@@ -193,6 +183,4 @@ def test_the_table_of_distances_settles_ties_as_the_pairs_do() -> None:
 @pytest.mark.parametrize("index", [-1, 1000])
 def test_no_other_index_has_an_answer(index: int) -> None:
     with pytest.raises(KeyError):
-        load_hierarchy().pair_depth(0, index)
-    with pytest.raises(KeyError):
-        load_hierarchy().ancestors(index)
+        load_hierarchy().lowest_common_ancestor(0, index)

@@ -23,7 +23,7 @@ from repro.evaluation.crop_cache import CropCache, folder_name
 from repro.evaluation.evaluate import evaluate
 from repro.evaluation.plan import Request, plan_evaluation
 from repro.evaluation.preprocess import crop
-from repro.evaluation.shards import plan_batches, plan_shards
+from repro.evaluation.shards import cut_batches, plan_shards
 from repro.exceptions import StorageError
 from repro.results import crops
 from repro.results.record import RunRecord
@@ -276,7 +276,7 @@ def crop_all(data: Path, folder: Path) -> None:
     dataset = open_dataset(data)
     cache = CropCache(folder, dataset, frozenset([GEOMETRY]), Watcher())
     image_ids = [sample.image_id for sample in dataset.samples]
-    list(cache.load(plan_batches(plan_shards(dataset.samples, 4), 4), image_ids, workers=0, hash_all=False))
+    list(cache.load(cut_batches(plan_shards(dataset.samples, 4), 4), image_ids, workers=0, hash_all=False))
 
 
 def test_what_a_kill_left_is_removed_later(prepared: Request) -> None:
@@ -294,7 +294,7 @@ def test_what_a_kill_left_is_removed_later(prepared: Request) -> None:
 def test_other_geometries_are_added(asked: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One is there, the other not: one pass fills it, from images that are read but not cropped twice."""
     dataset = open_dataset(asked.data)
-    batches = plan_batches(plan_shards(dataset.samples, 8), 8)
+    batches = list(cut_batches(plan_shards(dataset.samples, 8), 8))
     image_ids = [sample.image_id for sample in dataset.samples]
     larger = Geometry(64, 0.9, "bilinear", "squash")
     assert folder_name(larger) != folder_name(GEOMETRY)

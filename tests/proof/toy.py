@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from repro.evaluation.fingerprint import fingerprint
 from repro.evaluation.scoring import Scorer, Watcher, gather, score_pending
-from repro.evaluation.shards import Batch, Shard, plan_batches
+from repro.evaluation.shards import Batch, Shard, cut_batches
 from repro.exceptions import StorageError
 from repro.results.predictions import OK, SCHEMA
 from repro.results.record import Numerics, RunRecord
@@ -142,7 +142,7 @@ def row_of(toy: Toy, sample: Sample) -> dict[str, object]:
 
 
 def load_batches_of(toy: Toy, shards: Sequence[Shard]) -> Iterator[Loaded]:
-    for batch in plan_batches(shards, toy.batch_size):
+    for batch in cut_batches(shards, toy.batch_size):
         time.sleep(toy.pause_seconds)
         yield Loaded(batch)
 

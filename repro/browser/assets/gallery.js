@@ -1,5 +1,5 @@
 // A photograph, and a heat map over it without its colours, if there is one; or why there is neither.
-function picture({ src, map, missing, alt }) {
+function picture({ src, map, missing, alt = "" }) {
   if (!src) return make("span", { className: "photograph missing", textContent: missing });
   const layers = [make("img", { src, alt, className: map ? "under" : "", loading: "lazy" })];
   if (map) layers.push(make("img", { src: map, alt: "", className: "over" }));

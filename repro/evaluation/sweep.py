@@ -20,6 +20,7 @@ from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
 from repro.evaluation.memory import batch_fits
 from repro.evaluation.networks import build_network
 from repro.evaluation.predict import score, to_rows
+from repro.evaluation.run_weights import locate_run_weights
 from repro.evaluation.scoring import Scorer, Watcher, gather, score_pending
 from repro.evaluation.settings import SettingPredictor, crop_view
 from repro.evaluation.shards import Shard, cut_batches
@@ -61,11 +62,10 @@ class _Sweeping:
     def __init__(self, plan: SweepPlan, watcher: Watcher) -> None:
         self.plan, self.watcher, self.started = plan, watcher, datetime.now(UTC)
         self.dataset = plan.open_dataset()
-        spec, located = plan.locate_weights()
         batch_size = plan.request.batch_size or min(plan.record.known_numerics.batch_size, BATCH_IMAGES)
         self.numerics = set_numerics(plan.request.device, batch_size, None)
         self.environment = describe_environment()
-        network = build_network(spec, located).to(self.numerics.device)
+        network = build_network(*locate_run_weights(plan.record)).to(self.numerics.device)
         self.predictor = SettingPredictor(network, self.numerics.device)
         self.stored = plan.stored_classes()
         size = max(SHARD_IMAGES // batch_size, 1) * batch_size

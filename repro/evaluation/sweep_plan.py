@@ -18,16 +18,14 @@ from repro.datasets.address import as_address
 from repro.datasets.sampling import choose
 from repro.evaluation.run_images import open_run_images
 from repro.evaluation.variations import Setting, Variation, list_variations
-from repro.evaluation.weights import LocatedWeights, locate_weights
-from repro.exceptions import DataRefused, UsageError, WeightsRefused
+from repro.exceptions import DataRefused, UsageError
 from repro.results.predictions import OK
 from repro.results.record import RunRecord
 from repro.results.runs import read_record
 from repro.results.store import read_rows
 from repro.results.summary import recount
 from repro.results.sweeps import OWN, SCHEMA, sweep_path
-from repro.results.weights_lock import WeightsLock
-from repro.specs import ModelSpec, Protocol, Sample, digest
+from repro.specs import Protocol, Sample, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class SweepRequest:
 
 
 class SweepPlan:
-    """Which variations on which images; images and weights are looked for only when they are asked for."""
+    """Which variations on which images; the images are looked for only when they are asked for."""
 
     def __init__(self, request: SweepRequest) -> None:
         if request.limit < 1:
@@ -133,24 +131,6 @@ class SweepPlan:
                     hint="--labels gives the labels that the run was evaluated with",
                 )
         return replace(dataset, samples=tuple(found))
-
-    def locate_weights(self) -> tuple[ModelSpec, LocatedWeights]:
-        """The very weights of the run.
-
-        Raises:
-            WeightsRefused: those found are others, or none.
-            Unavailable: they cannot be had.
-        """
-        wanted = self.record.model.weights
-        local = Path(wanted.location) if wanted.origin == "file" else None
-        located = locate_weights(self.spec, local, WeightsLock(self.request.run.parent))
-        if located.record.sha256 != wanted.sha256:
-            raise WeightsRefused(
-                f"{located.path} holds other weights than the run's: sha256 {located.record.sha256}, "
-                f"the run's {wanted.sha256}",
-                hint=f"repro eval --models {self.record.model.name} with the weights that are here now",
-            )
-        return self.spec, located
 
     def stored_classes(self) -> dict[str, tuple[str, int]]:
         """SHA-256 and best class of each of the run's scored images, by id."""

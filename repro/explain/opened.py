@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,20 @@ import pyarrow.compute as pc
 import torch
 from PIL.Image import Image
 
-from repro.catalogue.models import find_model
 from repro.datasets import Dataset
 from repro.datasets.decode import UnreadableImage, decode
-from repro.evaluation.checkpoints import resolve_timm_spec
 from repro.evaluation.environment import describe_environment, set_numerics
 from repro.evaluation.networks import build_network
 from repro.evaluation.preprocess import crop
 from repro.evaluation.run_images import open_run_images
-from repro.evaluation.weights import LocatedWeights, locate_weights
-from repro.exceptions import DataRefused, InvalidRun, UsageError, WeightsRefused
+from repro.evaluation.run_weights import locate_run_weights
+from repro.exceptions import DataRefused, InvalidRun, UsageError
 from repro.results.by_image import RowsByImage
 from repro.results.predictions import OK
 from repro.results.record import Numerics, RunRecord
 from repro.results.runs import read_record
 from repro.results.store import read_rows
-from repro.specs import HubWeights, ModelSpec, Sample
+from repro.specs import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,35 +120,15 @@ def open_run(
         )
     numerics = set_numerics(device, batch_size, None)
     dataset = open_run_images(record, data, labels)
-    spec, weights = _locate(record)
     return OpenRun(
         folder=folder,
         record=record,
         rows=RowsByImage(rows),
         dataset=dataset,
         samples={sample.image_id: sample for sample in dataset.samples},
-        network=build_network(spec, weights).to(numerics.device),
+        network=build_network(*locate_run_weights(record)).to(numerics.device),
         numerics=numerics,
     )
-
-
-def _locate(record: RunRecord) -> tuple[ModelSpec, LocatedWeights]:
-    """The weights that the run had, at the commit that it had them from."""
-    told = record.model.weights
-    spec = find_model(record.model.name)
-    if told.origin == "file":
-        located = locate_weights(spec, Path(told.location))
-    else:
-        spec = resolve_timm_spec(spec)
-        if isinstance(spec.weights, HubWeights):
-            spec = replace(spec, weights=replace(spec.weights, revision=told.revision))
-        located = locate_weights(spec)
-    if located.record.sha256 != told.sha256:
-        raise WeightsRefused(
-            f"weights of {spec.name} are not those of {record.run_id}: expected sha256 {told.sha256}, "
-            f"got {located.record.sha256}; {located.path}"
-        )
-    return spec, located
 
 
 def require_images(run: OpenRun, image_ids: Sequence[str]) -> None:

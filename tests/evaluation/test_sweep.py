@@ -216,7 +216,7 @@ def test_weights_that_are_not_the_runs_are_refused(photos: Path, tmp_path: Path)
     run = run_with(request)
     changed: Mapping[str, torch.Tensor] = {"palette": Oracle().state_dict()["palette"] + 1}
     safetensors.torch.save_file(dict(changed), request.weights[NAME])
-    with pytest.raises(WeightsRefused, match="other weights than the run's"):
+    with pytest.raises(WeightsRefused, match="are not those of"):
         swept(SweepRequest(run))
 
 

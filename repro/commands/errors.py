@@ -94,13 +94,14 @@ def errors(
         _show_pair(asked, study, limit, said, form)
         top = asked
     else:
-        ratios = _ratios(choice) if factors else {}
-        top = _show_pairs(study, classes, said, form, limit, symmetric, named_cause is None, ratios)
+        chance = named_cause is None
+        top = _show_pairs(choice, study, classes, said, form, limit, symmetric, chance, factors)
     tell(kept)
     tell(f"next: {_next(choice, study, top, runs)}")
 
 
 def _show_pairs(
+    choice: RunChoice,
     study: ErrorStudy,
     classes: Collection[int] | None,
     said: str,
@@ -108,7 +109,7 @@ def _show_pairs(
     limit: int,
     symmetric: bool,
     chance: bool,
-    ratios: Mapping[str, pd.DataFrame],
+    factors: bool,
 ) -> tuple[int, int]:
     """Prints the tables; gives the pair that stands first."""
     from dataclasses import replace
@@ -116,7 +117,10 @@ def _show_pairs(
     from repro.analysis.confusions import rank_pairs
     from repro.analysis.error_study import of_classes
     from repro.reporting.errors import causes_table, errors_json, factors_table, pairs_table, thresholds_table
+    from repro.reporting.runs import short_names
 
+    ratios = _ratios(choice) if factors else {}
+    names = short_names(list(choice.records.values()))
     pairs = rank_pairs(study.errors, study.counts, symmetric=symmetric)
     if classes is not None:
         pairs = of_classes(pairs, classes)
@@ -127,7 +131,7 @@ def _show_pairs(
     else:
         tables = [
             pairs_table(pairs, study, limit, said, symmetric, chance),
-            *([causes_table(study), thresholds_table(study)] if chance else []),
+            *([causes_table(study, names), thresholds_table(study)] if chance else []),
             *([factors_table(ratios)] if ratios else []),
         ]
         _write_tables(tables, form)

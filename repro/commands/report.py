@@ -10,7 +10,7 @@ import typer
 
 from repro.commands.door import MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument
-from repro.commands.studied import Studied, name_runs, study_runs, study_tables
+from repro.commands.studied import Studied, study_runs, study_tables
 from repro.commands.study import DepthOption
 from repro.exceptions import StorageError, UsageError
 from repro.results.runs import runs_folder
@@ -82,7 +82,7 @@ def _build(studied: Studied, folder: Path, limit: int, moved: Moved) -> Report:
     from repro.reporting.report import Report
 
     genuine = in_scope(studied.study.errors, Scope.GENUINE)
-    names = name_runs(studied.choice)
+    names = studied.study.names
     galleries = [
         build_gallery(studied.folders[run], record, names[run], genuine, limit, moved)
         for run, record in studied.choice.records.items()

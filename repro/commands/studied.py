@@ -44,6 +44,7 @@ def study_runs(folder: Path, names: Sequence[str], models: str | None, depth: in
     from repro.analysis.family_pairs import sort_pairs
     from repro.analysis.study import Scope, common_images, in_scope, study_causes
     from repro.doctor.real import images_without_label
+    from repro.reporting.runs import short_names
     from repro.reporting.sentences import summarise
 
     choice = choose_runs(folder, names, models)
@@ -53,18 +54,13 @@ def study_runs(folder: Path, names: Sequence[str], models: str | None, depth: in
     image_ids = next(iter(rows.values()))["image_id"].to_pylist()
     mixers = {run: record.model.token_mixer for run, record in choice.records.items()}
     no_label = images_without_label(image_ids)
-    study = study_causes(errors.errors, image_ids, no_label, name_runs(choice), mixers, choice.models)
+    called = short_names(list(choice.records.values()))
+    study = study_causes(errors.errors, image_ids, no_label, called, mixers, choice.models)
     genuine = in_scope(errors.errors, Scope.GENUINE)
     pairs = sort_pairs(rank_pairs(genuine, errors.counts), genuine, mixers)
     folders = _folders(folder, names, choice)
     probed = _probed(study, folders)
     return Studied(choice, folders, errors, study, pairs, probed, summarise(study, pairs, probed))
-
-
-def name_runs(choice: RunChoice) -> dict[str, str]:
-    """What each run is called: its model, or its id where there are several of one model."""
-    models = choice.models
-    return {run: model if list(models.values()).count(model) == 1 else run for run, model in models.items()}
 
 
 def study_tables(studied: Studied) -> list[Table]:

@@ -94,8 +94,8 @@ _OF_MODELS = "For size and shape two models or more make the pair."
 _OF_ONE_MODEL = "For size and shape two models or more must make the pair; here is one, so there are none."
 
 
-def causes_table(study: ErrorStudy) -> Table:
-    """The share of each cause, over all runs and by run."""
+def causes_table(study: ErrorStudy, names: Mapping[str, str]) -> Table:
+    """The share of each cause, over all runs and by run; `names` is what the runs are called."""
     errors = study.errors
     runs = study.runs if 1 < len(study.runs) <= MAX_RUN_COLUMNS else []
     of_run = {run: errors[errors["run"] == run] for run in runs}
@@ -112,7 +112,7 @@ def causes_table(study: ErrorStudy) -> Table:
             Column("Errors", "right"),
             Column("Share (%)", "right"),
             Column("rule fires", "right", drop=2),
-            *(Column(f"{_run_name(run, study)} (%)", "right", drop=1) for run in runs),
+            *(Column(f"{names[run]} (%)", "right", drop=1) for run in runs),
         ),
         groups=(Group("", tuple(map(cells, CAUSES))),),
         notes=(
@@ -183,12 +183,6 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _share(n: int, of: int) -> str:
     return f"{100 * n / of:.1f}" if of else ""
-
-
-def _run_name(run: str, study: ErrorStudy) -> str:
-    """The model's name where it is that of one run alone, else the run's id."""
-    model = study.models[run]
-    return model if list(study.models.values()).count(model) == 1 else run
 
 
 def errors_json(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from repro.architecture import Architecture
@@ -169,12 +169,3 @@ def with_budget(recipe: Recipe, epochs: int, **changes: Any) -> Recipe:
     warmup = min(recipe.schedule.warmup_epochs, epochs // 3)
     schedule = replace(recipe.schedule, epochs=epochs, warmup_epochs=warmup, evaluate_every=epochs, **changes)
     return refuse_numbers(replace(recipe, schedule=schedule))
-
-
-def describe(recipe: Recipe) -> dict[str, Any]:
-    """All that it says, as JSON can hold it."""
-    return {f.name: _plain(getattr(recipe, f.name)) for f in fields(recipe)}
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str) else asdict(value)

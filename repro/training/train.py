@@ -27,7 +27,7 @@ from repro.training.learner import Learner
 from repro.training.loading import Loading
 from repro.training.log import Log
 from repro.training.processes import Processes
-from repro.training.recipe import Recipe, describe
+from repro.training.recipe import Recipe
 
 
 class Watcher(Protocol):
@@ -196,7 +196,7 @@ class _Trainer:
     def _finish(self) -> dict[str, Any]:
         last = self.log[-1]
         record = {
-            "recipe": describe(self.recipe),
+            "recipe": asdict(self.recipe),
             "seed": self.training.seed,
             "images": str(self.training.images.root),
             "n_images": len(self.training.images),

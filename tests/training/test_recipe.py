@@ -11,7 +11,6 @@ import torch
 from repro.architecture import POOLFORMERS
 from repro.exceptions import UsageError
 from repro.metaformer import MetaFormer
-from repro.training.recipe import describe
 from repro.training.recipe_files import find_recipe
 from tests.training.toys import RECIPE
 
@@ -78,12 +77,6 @@ def test_a_setting_takes_the_place_of_a_value() -> None:
     assert recipe.hash != find_recipe("small").hash
     hybrid = find_recipe("small", ['network.token_mixer=["pooling","pooling","pooling","attention"]'])
     assert hybrid.network.mixers[-1] == "attention"
-
-
-def test_a_description_says_everything() -> None:
-    described = describe(find_recipe("small"))
-    assert described["network"]["dims"] == (32, 64, 128, 192)
-    assert described["optimisation"]["batch_size"] == 64
 
 
 @pytest.mark.parametrize(

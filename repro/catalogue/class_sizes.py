@@ -28,10 +28,10 @@ the thing in the photographs.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+
+from repro.catalogue.csv_files import csv_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,6 @@ class ClassSize:
 @cache
 def load_class_sizes() -> tuple[ClassSize, ...]:
     """The estimate of each class, by index."""
-    text = files("repro.catalogue").joinpath("sizes.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
     return tuple(
         ClassSize(
             wnid=row["wnid"],
@@ -58,7 +56,7 @@ def load_class_sizes() -> tuple[ClassSize, ...]:
             half_decade=int(row["half_decade"]),
             varies={"yes": True, "no": False}[row["varies"]],
         )
-        for row in rows
+        for row in csv_rows("sizes.csv")
     )
 
 

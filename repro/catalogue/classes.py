@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+
+from repro.catalogue.csv_files import csv_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,7 @@ class ImageNetClass:
 @cache
 def load_classes() -> tuple[ImageNetClass, ...]:
     """All 1000 classes, by index."""
-    text = files("repro.catalogue").joinpath("classes.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
+    rows = csv_rows("classes.csv")
     return tuple(
         ImageNetClass(i, row["wnid"], row["name"], int(row["devkit_id"])) for i, row in enumerate(rows)
     )

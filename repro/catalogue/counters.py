@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
+
+from repro.catalogue.csv_files import csv_rows
 
 
 @cache
 def load_other_counts() -> dict[str, dict[str, Decimal]]:
     """Billions by model and counter: `{"poolformer_s24": {"DeepSpeed 0.19.8": Decimal("3.392"), …}, …}`"""
-    text = files("repro.catalogue").joinpath("macs_by_counter.csv").read_text(encoding="utf-8")
     found: dict[str, dict[str, Decimal]] = {}
-    for row in csv.DictReader(text.splitlines()):
+    for row in csv_rows("macs_by_counter.csv"):
         found.setdefault(row["model"], {})[row["counter"]] = Decimal(row["macs_g"])
     return found

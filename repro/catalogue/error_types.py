@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+
+from repro.catalogue.csv_files import csv_rows
 
 SOURCE = "Peychev et al. 2023"
 
@@ -25,9 +25,7 @@ class ErrorTypes:
 @cache
 def load_error_types() -> Mapping[str, ErrorTypes]:
     """The published counts by model of the catalogue."""
-    text = files("repro.catalogue").joinpath("error_types_published.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return {row.pop("model"): _types(row) for row in rows}
+    return {row.pop("model"): _types(row) for row in csv_rows("error_types_published.csv")}
 
 
 def _types(row: dict[str, str]) -> ErrorTypes:

@@ -7,16 +7,15 @@ longest way, not the shortest, everything stands deeper than all that is above i
 
 from __future__ import annotations
 
-import csv
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from repro.catalogue.classes import load_classes
+from repro.catalogue.csv_files import csv_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,7 +125,7 @@ class Hierarchy:
 @cache
 def load_hierarchy() -> Hierarchy:
     """The classes and what stands above them: 1,860 nodes of WordNet 3.0."""
-    rows = {row["wnid"]: row for row in _rows("hierarchy.csv")}
+    rows = {row["wnid"]: row for row in csv_rows("hierarchy.csv")}
     parents = {wnid: _listed(row["parents"]) for wnid, row in rows.items()}
     nodes: dict[str, Node] = {}
     for wnid in TopologicalSorter(parents).static_order():
@@ -138,13 +137,8 @@ def load_hierarchy() -> Hierarchy:
 @cache
 def load_glosses() -> tuple[str, ...]:
     """WordNet's definition of each class, by index."""
-    glosses = {row["wnid"]: row["gloss"] for row in _rows("glosses.csv")}
+    glosses = {row["wnid"]: row["gloss"] for row in csv_rows("glosses.csv")}
     return tuple(glosses[c.wnid] for c in load_classes())
-
-
-def _rows(name: str) -> csv.DictReader[str]:
-    text = files("repro.catalogue").joinpath(name).read_text(encoding="utf-8")
-    return csv.DictReader(text.splitlines())
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from repro.architecture import METAFORMERS
+from repro.catalogue.csv_files import csv_rows
 from repro.catalogue.papers import load_papers
 from repro.exceptions import UsageError
 from repro.specs import (
@@ -146,10 +146,9 @@ def _own_model(name: str) -> ModelSpec:
 @cache
 def published_by_timm() -> dict[str, dict[str, Decimal]]:
     """Timm's own results for its checkpoints, in percent: `{tag: {"imagenet_top1": Decimal("80.294"), …}}`"""
-    text = files("repro.catalogue").joinpath("published_by_timm.csv").read_text(encoding="utf-8")
     return {
         row["timm_tag"]: {
             key: Decimal(value) for key, value in row.items() if key.endswith(("_top1", "_top5")) and value
         }
-        for row in csv.DictReader(text.splitlines())
+        for row in csv_rows("published_by_timm.csv")
     }

@@ -6,13 +6,12 @@ of the one, or plain knowledge of the thing, has it as a kind or a part of the o
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from repro.catalogue.classes import index_by_wnid
+from repro.catalogue.csv_files import csv_rows
 
 Pair = tuple[int, int]
 """Two classes, the lower index first."""
@@ -28,8 +27,7 @@ class Overlap:
 
 @cache
 def load_overlaps() -> Mapping[Pair, Overlap]:
-    text = files("repro.catalogue").joinpath("overlaps.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    rows = csv_rows("overlaps.csv")
     return {_pair(row["wnid_a"], row["wnid_b"]): Overlap(row["relation"], row["ground"]) for row in rows}
 
 

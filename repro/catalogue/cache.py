@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
+from repro.catalogue.packages import package_folder
 from repro.specs import HubWeights, ModelSpec, PackageWeights
 
 
@@ -39,10 +39,9 @@ def has_repository(name: str) -> bool:
 
 def packaged_weights(weights: PackageWeights) -> Path | None:
     """The file in the installed package, which is not imported."""
-    package = find_spec(weights.package)
-    folders = (package and package.submodule_search_locations) or ()
-    paths = (Path(folder) / weights.path for folder in folders)
-    return next((path for path in paths if path.is_file()), None)
+    folder = package_folder(weights.package)
+    path = folder / weights.path if folder else None
+    return path if path and path.is_file() else None
 
 
 def hub_cache() -> Path:

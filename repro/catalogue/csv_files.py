@@ -1,4 +1,4 @@
-"""The catalogue's tables of facts: CSV files beside this one, in which a line that begins with # is a comment."""
+"""The catalogue's tables of facts: CSV files beside this one; a line that begins with # is a comment."""
 
 from __future__ import annotations
 

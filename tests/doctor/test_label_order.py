@@ -133,7 +133,7 @@ def test_too_few_images_say_nothing(size: int) -> None:
 
 
 def test_without_the_labels_in_timm_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repro.doctor.real.find_spec", lambda name: None)
+    monkeypatch.setattr("repro.doctor.real.package_folder", lambda name: None)
     load_real_labels.cache_clear()
     judged = judge_labels(named_orders()["reversed"][true_labels()])
     load_real_labels.cache_clear()

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from repro.analysis.confusions import describe_pairs
+from repro.catalogue.hierarchy import FINE_GRAINED_DEPTH
 from repro.catalogue.overlaps import load_overlaps
 from repro.doctor.real import RealLabels, load_real_labels, val_places
 from repro.exceptions import InvalidRun
@@ -53,8 +54,6 @@ CAUSES = (ACCEPTABLE, NO_LABEL, OVERLAPPING, FINE_GRAINED, CONTEXT, SIZE, SHAPE,
 
 RULES_VERSION = 1
 """Counted up when a rule changes, so that causes kept from before are not taken for these."""
-
-FINE_GRAINED_DEPTH = 8
 
 DEPTHS = tuple(range(6, 13))
 """Where the effect of that threshold is shown."""

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+SIGNIFICANT = 0.05
+"""A corrected p below this is a difference shown."""
+
+
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of the fraction `correct / n` (Wilson 1927): right at 0 and at 1 too.
 

@@ -29,7 +29,7 @@ from repro.analysis.causes import (
 from repro.analysis.metrics import with_status_ok
 from repro.analysis.paired import PairedCounts, differ_each, not_excluded
 from repro.analysis.shares import Share, pooled_share
-from repro.analysis.statistics import holm
+from repro.analysis.statistics import SIGNIFICANT, holm
 from repro.exceptions import InvalidRun, UsageError
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ EXCUSED = (ACCEPTABLE, NO_LABEL, OVERLAPPING)
 GENUINE_CAUSES = tuple(cause for cause in CAUSES if cause not in EXCUSED)
 
 CANDIDATES = (CONTEXT, SIZE, SHAPE)
-
-SIGNIFICANT = 0.05
 
 
 class Scope(StrEnum):

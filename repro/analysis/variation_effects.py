@@ -9,9 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from repro.analysis.statistics import PairedDifference, holm, paired_difference
-
-SIGNIFICANCE = 0.05
+from repro.analysis.statistics import SIGNIFICANT, PairedDifference, holm, paired_difference
 
 NO_PREDICTION = -1
 """Stands for the class of an image whose logits are not finite: it is never right."""
@@ -36,7 +34,7 @@ class Effect:
     @property
     def is_sure(self) -> bool:
         """Whether Top-1 moves at all: the interval excludes 0, and so many tries do not make it chance."""
-        return self.p_corrected < SIGNIFICANCE and not self.paired.low <= 0 <= self.paired.high
+        return self.p_corrected < SIGNIFICANT and not self.paired.low <= 0 <= self.paired.high
 
 
 def measure_effects(

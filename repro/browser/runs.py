@@ -9,13 +9,12 @@ from pathlib import Path
 import streamlit as st
 
 from repro.analysis.error_study import ErrorStudy, study_errors
+from repro.catalogue.hierarchy import FINE_GRAINED_DEPTH
 from repro.exceptions import InvalidRun
 from repro.results.choice import RunChoice, choose_among, choose_runs
 from repro.results.record import RunRecord
 from repro.results.runs import DATA_VARIABLE, LABELS_VARIABLE, runs_folder
 from repro.results.survey import Survey, stamp, survey
-
-DEPTH = 8
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -108,4 +107,4 @@ def _choice(folder: str, at: Stamp, runs: tuple[str, ...]) -> RunChoice:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _study(folder: str, at: Stamp, runs: tuple[str, ...]) -> ErrorStudy:
     choice = _choice(folder, at, runs)
-    return study_errors(choice.rows, choice.models, DEPTH)
+    return study_errors(choice.rows, choice.models, FINE_GRAINED_DEPTH)

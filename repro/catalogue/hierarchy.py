@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+FINE_GRAINED_DEPTH = 8
+"""From this depth of their lowest common ancestor on two classes are fine-grained, unless told otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A synset: a class, or what stands above one. `lemmas` are its names in WordNet's order."""

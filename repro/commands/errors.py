@@ -12,7 +12,7 @@ import typer
 
 from repro.catalogue.class_lookup import find_class, find_superclass
 from repro.catalogue.classes import load_classes
-from repro.catalogue.hierarchy import load_hierarchy
+from repro.catalogue.hierarchy import FINE_GRAINED_DEPTH, load_hierarchy
 from repro.commands.class_pairs import find_pair
 from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.explain import PairOption
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from repro.analysis.error_study import ErrorStudy
     from repro.reporting.table import Table
-
-DEPTH = 8
 
 
 def errors(
@@ -51,7 +49,7 @@ def errors(
     limit: Annotated[int, typer.Option(min=1, help="At most this many pairs, or images of --pair.")] = 20,
     depth: Annotated[
         int, typer.Option(min=1, max=20, help="From which common ancestor on a pair is fine-grained.")
-    ] = DEPTH,
+    ] = FINE_GRAINED_DEPTH,
     factors: Annotated[
         bool, typer.Option("--factors", help="Also the errors by ImageNet-X's factors.")
     ] = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from repro.catalogue.hierarchy import FINE_GRAINED_DEPTH
 from repro.commands.door import MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.studied import Studied, study_runs, study_tables
@@ -28,7 +29,7 @@ N_PAIRS = 25
 def report(
     run: RunsArgument = None,
     models: ModelsOption = None,
-    depth: DepthOption = 8,
+    depth: DepthOption = FINE_GRAINED_DEPTH,
     images: Annotated[int, typer.Option(min=1, help="Errors of each run in the gallery.")] = 24,
     out: Annotated[
         Path,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from repro.catalogue.hierarchy import FINE_GRAINED_DEPTH
 from repro.commands.ablation import ablation
 from repro.commands.door import RunsOption, said_again, tell, write_out
 from repro.commands.run_choice import ModelsOption, RunsArgument
@@ -52,7 +53,7 @@ DepthOption = Annotated[
 def shape_size(
     run: RunsArgument = None,
     models: ModelsOption = None,
-    depth: DepthOption = 8,
+    depth: DepthOption = FINE_GRAINED_DEPTH,
     form: Annotated[
         FormatWithJson, typer.Option("--format", help="Form of the study; csv: the differences alone.")
     ] = FormatWithJson.TERMINAL,

@@ -17,6 +17,7 @@ from repro.commands.door import RunsOption, tell
 from repro.commands.evaluation_options import DeviceOption, ThreadsOption
 from repro.exceptions import StorageError
 from repro.results.runs import runs_folder
+from repro.specs import N_CLASSES
 
 if TYPE_CHECKING:
     from repro.training.recipe import Recipe
@@ -171,7 +172,7 @@ def _show(record: dict[str, Any], folder: Path, recipe: Recipe, asked: str) -> N
     print_table(training_table(record))
     typer.echo(folder / "model.safetensors")
     named = METAFORMERS.get(recipe.name)
-    if named and recipe.network.n_classes == 1000 and not departures(named, asdict(recipe.network)):
+    if named and recipe.network.n_classes == N_CLASSES and not departures(named, asdict(recipe.network)):
         weights = shlex.quote(str(folder / "model.safetensors"))
         tell(f"next: repro eval --models metaformer:{recipe.name} --weights {weights} --data IMAGENET")
     else:

@@ -15,6 +15,7 @@ from repro.doctor.label_order import LabelOrder
 from repro.doctor.scan import UPRIGHT, ScannedImage
 from repro.results.manifest import Manifest
 from repro.results.summary import describe_images, describe_repeated
+from repro.specs import N_CLASSES
 
 Verdict = Literal["ok", "note", "refused"]
 
@@ -46,7 +47,7 @@ def count_finding(dataset: Dataset) -> Finding:
     if dataset.name == IMAGENET_VAL and n == VAL_IMAGES:
         wrong = [
             f"{class_name(label)} {per_class[label]}"
-            for label in range(1000)
+            for label in range(N_CLASSES)
             if per_class[label] != VAL_IMAGES_PER_CLASS
         ]
         text = f"{n:,} images, but not {VAL_IMAGES_PER_CLASS} of each class: {first_few(wrong)}"

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from repro.analysis.breakdown import OperatorRow, Part, operators_of, parts_of, whole_of
 from repro.reporting.table import Column, Group, Table
 from repro.results.breakdowns import Breakdown
-
-COUNTERS = ("fvcore", "torch")
+from repro.specs import COUNTERS
 
 SKIPPED = "no rule: counts 0"
 

@@ -9,11 +9,10 @@ from typing import Any
 
 from repro.analysis.paired import not_excluded
 from repro.analysis.run_metrics import PairComparison, RunMetrics
+from repro.analysis.statistics import SIGNIFICANT
 from repro.reporting.figures import points_up
 from repro.reporting.table import Column, Group, Table
 from repro.results.record import RunRecord
-
-SIGNIFICANT = 0.05
 
 _SMALLEST_P = 1e-99
 

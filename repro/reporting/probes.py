@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from repro.analysis.attribution import LIKE, Attribution, Effect, Interval, Rate
 from repro.reporting.table import Column, Group, Table
 
-_WHAT = {"size": "size", "context": "surroundings", "shape": "shape"}
+ASKED = {"size": "size", "context": "surroundings", "shape": "shape"}
+"""What each kind of probe asks about, in words."""
 
 
 def probes_table(by_run: Mapping[str, Mapping[str, Attribution]]) -> Table:
@@ -39,7 +40,7 @@ def probes_table(by_run: Mapping[str, Mapping[str, Attribution]]) -> Table:
             *(
                 verdict
                 for (name, kind), attribution in found.items()
-                for verdict in _verdict(name, _WHAT[kind], attribution)
+                for verdict in _verdict(name, ASKED[kind], attribution)
             ),
             *(note for (name, _), attribution in found.items() for note in _remarks(name, attribution)),
             f"{control_words(found.values())} Only the excess of errors turned right over "

@@ -16,12 +16,11 @@ from repro.analysis.study import (
 from repro.catalogue.class_lookup import find_class
 from repro.reporting.difference_sentences import MOST_TOLD, tell_differences
 from repro.reporting.figures import count_of, points_interval
+from repro.reporting.probes import ASKED
 from repro.reporting.study import share_interval
 
 _EXAMPLE = ("water bottle", "lipstick")
 _DOG = "Chihuahua"
-
-_ASKED = {"size": "size", "context": "surroundings", "shape": "shape"}
 
 
 def summarise(study: CauseStudy, pairs: FamilyPairs, probed: Sequence[Probed]) -> dict[str, list[str]]:
@@ -48,7 +47,7 @@ def _in_short(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
         ]
         more = f" and {len(study.runs) - MOST_TOLD} more runs" if len(study.runs) > MOST_TOLD else ""
         yield (
-            f"{_ASKED[kind].capitalize()}: of the genuine errors, {cause}s are {', '.join(said)}{more}; "
+            f"{ASKED[kind].capitalize()}: of the genuine errors, {cause}s are {', '.join(said)}{more}; "
             f"{_differs(study, cause)}{_tested(kind, probed)}."
         )
 
@@ -145,7 +144,7 @@ def _probes(study: CauseStudy, probed: Sequence[Probed]) -> Iterator[str]:
         low, high = effect.interval()
         excess = f"{100 * effect.excess:+.1f} points ({points_interval((low, high))})"
         verdict = (
-            f"the excess of {excess} speaks for {_ASKED[one.kind]}"
+            f"the excess of {excess} speaks for {ASKED[one.kind]}"
             if low > 0
             else f"no excess over the controls is shown, {excess}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -37,6 +38,15 @@ class Geometry:
     crop: float
     interpolation: str
     crop_mode: str = "center"
+
+    def resized(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """Width and height of a photograph once it is resized, rounded as torchvision does it."""
+        shorter_px = math.floor(self.size_px / self.crop)
+        if self.crop_mode == "squash":
+            return shorter_px, shorter_px
+        if width_px <= height_px:
+            return shorter_px, int(shorter_px * height_px / width_px)
+        return int(shorter_px * width_px / height_px), shorter_px
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from repro.analysis.verdict import last_digit
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -36,7 +38,7 @@ class Reading:
 
     def gives(self, stated: Decimal) -> bool:
         """Whether the percentage rounds to the stated one."""
-        return abs(self.percent - Fraction(stated)) <= half_unit(stated)
+        return abs(self.percent - Fraction(stated)) <= Fraction(last_digit(stated)) / 2
 
 
 def readings(subject: Decimal, reference: Decimal, more: bool, origin: str) -> tuple[Reading, Reading]:
@@ -53,14 +55,9 @@ def first_that_gives(stated: Decimal, candidates: Iterable[Reading]) -> Reading 
 
 def implied_values(stated: Decimal, base: Decimal, more: bool) -> list[Decimal]:
     """The numbers, with as many decimals as `base`, that make "`stated` % more (fewer) than `base`" true."""
-    half = half_unit(stated)
+    half = Fraction(last_digit(stated)) / 2
     sign = 1 if more else -1
     ends = sorted(Fraction(base) * (1 + sign * (Fraction(stated) + h) / 100) for h in (-half, half))
     scale = 10 ** -int(base.as_tuple().exponent)
     units = range(math.ceil(ends[0] * scale), math.floor(ends[1] * scale) + 1)
     return [Decimal(n).scaleb(int(base.as_tuple().exponent)) for n in units]
-
-
-def half_unit(printed: Decimal) -> Fraction:
-    """Half a unit of the last printed digit: how far a number may be from what it was rounded to."""
-    return Fraction(Decimal(1).scaleb(int(printed.as_tuple().exponent))) / 2

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from repro.analysis.statistics import wilson_interval
 from repro.analysis.variation_effects import Gap
-from repro.analysis.verdict import MATCHES, judge_accuracy
+from repro.analysis.verdict import MATCHES, judge_accuracy, last_digit
 from repro.catalogue.models import find_model, published_by_timm
 from repro.catalogue.tables import load_tables
 from repro.datasets.dataset import IMAGENET_VAL
@@ -72,7 +72,7 @@ def _gap(run: RunRecord, reference: Reference) -> Gap:
         lowest = highest = summary.top1_correct / summary.n_scored
     else:
         lowest, highest = wilson_interval(summary.top1_correct, summary.n_scored)
-    half = Decimal(5).scaleb(int(reference.top1_pct.as_tuple().exponent) - 1)
+    half = last_digit(reference.top1_pct) / 2
     return Gap(
         low=float(reference.top1_pct - half) / 100 - highest,
         high=float(reference.top1_pct + half) / 100 - lowest,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,8 @@ def pooled_share(has_cause: pd.Series[bool], images: pd.Series[Any] | None) -> S
     if n in (0, of):  # no variance is seen: as many independent errors as there are images
         n_images = images.nunique()
         return Share(n, of, *wilson_interval(n_images if n else 0, n_images))
-    return Share(n, of, *_wilson(n / of, min(_effective(has_cause, images), of)))
+    effective = min(_effective(has_cause, images), of)
+    return Share(n, of, *wilson_interval(n / of * effective, effective))
 
 
 def _effective(has_cause: pd.Series[bool], images: pd.Series[Any]) -> float:
@@ -57,10 +57,3 @@ def _effective(has_cause: pd.Series[bool], images: pd.Series[Any]) -> float:
         return 1.0
     variance = float((residuals**2).sum()) * m / (m - 1) / len(has_cause) ** 2
     return max(share * (1 - share) / variance, 1.0) if variance else float(len(has_cause))
-
-
-def _wilson(share: float, n: float, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Wilson's interval of a number of errors that need not be whole."""
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return centre - half, centre + half

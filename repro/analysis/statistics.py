@@ -21,7 +21,7 @@ SIGNIFICANT = 0.05
 """A corrected p below this is a difference shown."""
 
 
-def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(correct: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of the fraction `correct / n` (Wilson 1927): right at 0 and at 1 too.
 
     As Newcombe writes it (Statistics in Medicine 17, 1998, method 3), and scipy.stats computes it; the

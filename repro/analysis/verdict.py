@@ -52,7 +52,7 @@ class Figure:
 
 def gap_to_printed(measured: Decimal, printed: Decimal) -> Decimal:
     """Signed distance from `measured` to the nearest value that rounds to `printed`."""
-    half = _last_digit(printed) / 2
+    half = last_digit(printed) / 2
     nearest = min(max(measured, printed - half), printed + half)
     return measured - nearest
 
@@ -72,10 +72,11 @@ def judge_accuracy(measured: Decimal, printed: Decimal) -> Figure:
 
 def judge_count(measured: Decimal, printed: Decimal) -> Figure:
     """The verdict on parameters or MACs: they agree within one unit of the last printed digit."""
-    agrees = abs(measured - printed) <= _last_digit(printed)
+    agrees = abs(measured - printed) <= last_digit(printed)
     verdict = Verdict.AGREES if agrees else Verdict.DIFFERS
     return Figure(verdict, printed, measured, gap_to_printed(measured, printed))
 
 
-def _last_digit(printed: Decimal) -> Decimal:
+def last_digit(printed: Decimal) -> Decimal:
+    """One unit of the last printed digit; by half of it a number may differ from what it was rounded to."""
     return Decimal(1).scaleb(int(printed.as_tuple().exponent))

@@ -18,7 +18,7 @@ import numpy as np
 from repro.catalogue.classes import class_name
 from repro.datasets import Dataset
 from repro.datasets.dataset import VAL_IMAGES
-from repro.datasets.entries import VAL_IMAGE
+from repro.datasets.entries import VAL_IMAGE, first_few
 from repro.doctor.mistakes import UNKNOWN, Mistake, known_mistakes, moved_from
 from repro.doctor.real import Ints, RealLabels, load_real_labels
 from repro.exceptions import DataRefused
@@ -37,7 +37,6 @@ CLEAR_GAIN_WHOLE = 3
 """The same where all 50,000 are there: with the right labels no swap gains more than 2 (620 and 681)."""
 
 _MIN_IMAGES_OF_LABEL = 3
-_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,7 @@ def _verdict(labels: Ints, counts: Ints, n_checked: int, clear: int) -> tuple[st
 def describe_proposed(proposed: Mapping[int, int]) -> str:
     """`label 0 (tench) is class 278 (kit fox), label 1 … and 998 more`"""
     told = [f"label {g} ({class_name(g)}) is class {c} ({class_name(c)})" for g, c in proposed.items()]
-    more = f" and {len(told) - _SHOWN:,} more" if len(told) > _SHOWN else ""
-    return ", ".join(told[:_SHOWN]) + more
+    return first_few(told)
 
 
 def _count(given: Ints, real: RealLabels) -> Ints:

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import features
 
 from repro.datasets import Dataset
 from repro.datasets import decode as decode_module
 from repro.evaluation import preprocess as preprocess_module
 from repro.evaluation.crop_reader import CachedBatchReader, CachedLoad
+from repro.evaluation.environment import describe_environment
 from repro.evaluation.loading import LoadedBatch, load_in_order
 from repro.evaluation.scoring import Watcher
 from repro.evaluation.shards import Batch
@@ -124,10 +124,9 @@ def crop_bytes(geometry: Geometry) -> int:
 
 def folder_name(geometry: Geometry) -> str:
     """`224px-0.875-bicubic-center-1a2b3c4d`: the geometry, and a digest of what else decides the pixels."""
-    jpeg = "libjpeg_turbo" if features.check_feature("libjpeg_turbo") else "jpg"
     deciding = {
         "geometry": [geometry.size_px, geometry.crop, geometry.interpolation, geometry.crop_mode],
-        "jpeg": f"{jpeg} {features.version(jpeg)}",
+        "jpeg": describe_environment()["jpeg"],
         "machine": platform.machine(),
         "versions": [version(package) for package in ("pillow", "torchvision")],
         # Of the files themselves: a number to be raised by hand would be forgotten.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ def crop_view(image: Image.Image, view: View) -> torch.Tensor:
     """The `(3, size_px, size_px)` uint8 crop of an RGB photograph, resized by the view's backend."""
     if view.backend == PILLOW:
         return crop(image, view)
-    height_px, width_px = _resized(image, view)
+    width_px, height_px = view.resized(*image.size)
     if view.backend in (TENSOR, TENSOR_ALIASED):
         resized = resize(
             pil_to_tensor(image),
@@ -43,15 +42,6 @@ def crop_view(image: Image.Image, view: View) -> torch.Tensor:
         resized = torch.from_numpy(pixels).permute(2, 0, 1)
     cropped: torch.Tensor = center_crop(resized, [view.size_px, view.size_px])
     return cropped.contiguous()
-
-
-def _resized(image: Image.Image, view: View) -> tuple[int, int]:
-    """Height and width after the resize, rounded as torchvision does it."""
-    shorter_px = math.floor(view.size_px / view.crop)
-    if view.crop_mode == "squash":
-        return shorter_px, shorter_px
-    longer_px = int(shorter_px * max(image.size) / min(image.size))
-    return (longer_px, shorter_px) if image.height > image.width else (shorter_px, longer_px)
 
 
 class SettingPredictor:

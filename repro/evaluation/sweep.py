@@ -23,7 +23,7 @@ from repro.evaluation.predict import score, to_rows
 from repro.evaluation.run_weights import locate_run_weights
 from repro.evaluation.scoring import Scorer, Watcher, gather, score_pending
 from repro.evaluation.settings import SettingPredictor, crop_view
-from repro.evaluation.shards import Shard, cut_batches
+from repro.evaluation.shards import Shard, cut_batches, plan_shards
 from repro.evaluation.sweep_plan import SweepPlan
 from repro.evaluation.variations import Setting
 from repro.exceptions import DataRefused
@@ -68,10 +68,7 @@ class _Sweeping:
         network = build_network(*locate_run_weights(plan.record)).to(self.numerics.device)
         self.predictor = SettingPredictor(network, self.numerics.device)
         self.stored = plan.stored_classes()
-        size = max(SHARD_IMAGES // batch_size, 1) * batch_size
-        samples = self.dataset.samples
-        starts = range(0, len(samples), size)
-        self.shards = tuple(Shard(i, samples[start : start + size]) for i, start in enumerate(starts))
+        self.shards = plan_shards(self.dataset.samples, batch_size, SHARD_IMAGES)
 
     def run(self) -> Sweep:
         with RunFolder(self.plan.path, self.plan.key).locked():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -47,13 +46,7 @@ class CropWindow:
 
 def crop_window(width_px: int, height_px: int, geometry: Geometry) -> CropWindow:
     """The window that `repro.evaluation.preprocess.crop` cuts out, with torchvision's own roundings."""
-    shorter_px = math.floor(geometry.size_px / geometry.crop)
-    if geometry.crop_mode == "squash":
-        resized_width, resized_height = shorter_px, shorter_px
-    elif width_px <= height_px:
-        resized_width, resized_height = shorter_px, int(shorter_px * height_px / width_px)
-    else:
-        resized_width, resized_height = int(shorter_px * width_px / height_px), shorter_px
+    resized_width, resized_height = geometry.resized(width_px, height_px)
     return CropWindow(
         size_px=geometry.size_px,
         left=round((resized_width - geometry.size_px) / 2),

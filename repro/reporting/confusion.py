@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from repro.analysis.causes import CAUSES
 from repro.catalogue.class_sizes import load_class_sizes, size_ratio
-from repro.catalogue.classes import load_classes
+from repro.catalogue.classes import class_name, load_classes
 from repro.catalogue.hierarchy import load_glosses, load_hierarchy
 from repro.catalogue.overlaps import load_overlaps
-from repro.reporting.errors import NO_REAL, class_name
+from repro.reporting.errors import NO_REAL
 from repro.reporting.table import Column, Group, Table
 
 if TYPE_CHECKING:

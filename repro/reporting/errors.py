@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from repro.analysis.causes import ACCEPTABLE, CAUSES, FINE_GRAINED, NO_LABEL, cause_shares
-from repro.catalogue.classes import load_classes
+from repro.catalogue.classes import class_name
 from repro.reporting.paired import p_text
 from repro.reporting.table import Column, Group, Table
 
@@ -170,10 +170,6 @@ def _factor_cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['ratio']:.4f}",
         f"{row['low']:.2f}–{row['high']:.2f}",
     )
-
-
-def class_name(index: int) -> str:
-    return load_classes()[index].name
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from repro.analysis.difference import ExplainedDifference
 from repro.analysis.gap import RunGap
 from repro.analysis.variation_effects import Effect, EffectVerdict, Gap, JudgedEffect
-from repro.reporting.figures import count_of, points_interval, points_up
+from repro.reporting.figures import count_of, p_text, points_interval, points_up
 from repro.reporting.table import Column, Group, Table
 from repro.results.record import RunRecord
 
@@ -34,8 +34,8 @@ def difference_table(explained: ExplainedDifference) -> Table:
     judged = [
         (
             *_cells(one.effect),
-            _p_value(one.effect.paired.p),
-            _p_value(one.effect.p_corrected),
+            p_text(one.effect.paired.p),
+            p_text(one.effect.p_corrected),
             *_of_gap(gap, _share(one.effect, gap)),
             _words(one),
         )
@@ -119,10 +119,6 @@ def _cells(effect: Effect) -> tuple[str, ...]:
         f"{100 * paired.difference:+.2f}",
         points_interval((paired.low, paired.high)),
     )
-
-
-def _p_value(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _of_gap(gap: Gap | None, entry: EntryT) -> tuple[EntryT, ...]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from repro.analysis.cause_pairs import ANY, Base
 from repro.analysis.study import CauseDifference, CauseStudy, Scope
-from repro.reporting.figures import count_of, points_interval, points_up
-from repro.reporting.paired import p_text
+from repro.reporting.figures import count_of, p_text, points_interval, points_up
 
 MOST_TOLD = 6
 """Of more pairs of models than these, one sentence tells of all."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.analysis.causes import ACCEPTABLE, CAUSES, FINE_GRAINED, NO_LABEL, cause_shares
 from repro.catalogue.classes import class_name
-from repro.reporting.paired import p_text
+from repro.reporting.figures import p_text
 from repro.reporting.table import Column, Group, Table
 
 if TYPE_CHECKING:

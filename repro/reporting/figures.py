@@ -17,6 +17,8 @@ COLOURS: dict[str, str] = {
     Verdict.NOT_RUN: "dim",
 }
 
+_SMALLEST_P = 1e-99
+
 
 def printed_text(value: Decimal | None) -> str:
     """With the digits of the print."""
@@ -42,6 +44,18 @@ def percent_interval(interval: tuple[float, float] | None) -> str:
 def points_interval(interval: tuple[float, float] | None) -> str:
     """Of a difference of two fractions."""
     return f"{100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}" if interval else ""
+
+
+def p_equation(p: float) -> str:
+    """`= 0.012`, or `< 1e-99` for what no number of images can tell from it."""
+    return f"= {p_text(p)}" if p >= _SMALLEST_P else f"< {_SMALLEST_P:.0e}"
+
+
+def p_text(p: float) -> str:
+    """Three digits, or the power of ten where there are only zeros before them; never zero."""
+    if p < _SMALLEST_P:
+        return f"<{_SMALLEST_P:.0e}"
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
 
 
 def count_of(n: int, noun: str) -> str:

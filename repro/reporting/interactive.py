@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from repro.analysis.tradeoff import COST_NAMES, Point, Tradeoff
+from repro.reporting.figures import percent_interval
 from repro.reporting.marks import mark_of
 from repro.reporting.table import literal
 
@@ -105,8 +106,7 @@ def tell(point: Point) -> dict[str, str]:
     if row.n is not None:
         told["Images"] = f"{row.n:,}"
     if row.interval:
-        low, high = row.interval
-        told["95 % interval"] = f"{100 * low:.2f}–{100 * high:.2f}"
+        told["95 % interval"] = percent_interval(row.interval)
     told["Verdict"] = f"{row.verdict}: {row.reason}" if row.reason else str(row.verdict)
     return told | ({"Notes": "; ".join(row.notes)} if row.notes else {})
 

@@ -10,11 +10,9 @@ from typing import Any
 from repro.analysis.paired import not_excluded
 from repro.analysis.run_metrics import PairComparison, RunMetrics
 from repro.analysis.statistics import SIGNIFICANT
-from repro.reporting.figures import points_up
+from repro.reporting.figures import p_equation, p_text, percent_interval, points_interval, points_up
 from repro.reporting.table import Column, Group, Table
 from repro.results.record import RunRecord
-
-_SMALLEST_P = 1e-99
 
 
 def metrics_table(metrics: Sequence[RunMetrics], records: Mapping[str, RunRecord]) -> Table:
@@ -46,13 +44,12 @@ def metrics_table(metrics: Sequence[RunMetrics], records: Mapping[str, RunRecord
 
 def _metrics_cells(metrics: RunMetrics, record: RunRecord) -> tuple[str, ...]:
     real = metrics.real
-    low, high = metrics.top1_interval
     return (
         metrics.run_id,
         str(record.protocol or record.protocol_name),
         f"{metrics.n:,}",
         _percent(metrics.top1),
-        f"{100 * low:.2f}–{100 * high:.2f}",
+        percent_interval(metrics.top1_interval),
         _percent(Fraction(real.correct, real.n)) if real else "",
         f"{real.n:,}" if real else "",
         _percent(metrics.top5),
@@ -96,7 +93,7 @@ def _pair_cells(pair: PairComparison, n_tests: int) -> tuple[str, ...]:
         pair.second,
         f"{counts.n:,}",
         _points(paired.difference),
-        f"{_points(paired.low)} to {_points(paired.high)}",
+        points_interval(paired.interval),
         f"{counts.only_first:,}",
         f"{counts.only_second:,}",
         _percent(counts.agreement),
@@ -121,7 +118,7 @@ def finding_sentence(pair: PairComparison, first: str, second: str) -> str:
         most = points_up(not_excluded([pair.counts]))
         return (
             f"No difference is shown on these {n}: {first} minus {second} is {_points(paired.difference)} "
-            f"points of Top-1 (95% interval {_points(paired.low)} to {_points(paired.high)}, {p}). "
+            f"points of Top-1 (95% interval {points_interval(paired.interval)}, {p}). "
             f"That either is better by more than {most} points is excluded (by Clopper and Pearson's limits)."
         )
     better, worse, sign = (first, second, 1) if paired.difference > 0 else (second, first, -1)
@@ -189,18 +186,6 @@ def comparison_json(metrics: Sequence[RunMetrics], pairs: Sequence[PairCompariso
             for pair in pairs
         ],
     }
-
-
-def p_equation(p: float) -> str:
-    """`= 0.012`, or `< 1e-99` for what no number of images can tell from it."""
-    return f"= {p_text(p)}" if p >= _SMALLEST_P else f"< {_SMALLEST_P:.0e}"
-
-
-def p_text(p: float) -> str:
-    """Three digits, or the power of ten where there are only zeros before them; never zero."""
-    if p < _SMALLEST_P:
-        return f"<{_SMALLEST_P:.0e}"
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
 
 
 def _percent(fraction: Fraction | float | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from repro.analysis.metrics import mistakes
 from repro.analysis.statistics import wilson_interval
 from repro.catalogue.classes import class_name
-from repro.reporting.figures import count_of
+from repro.reporting.figures import count_of, percent_interval
 from repro.reporting.table import Column, Group, Table
 from repro.results.manifest import NOT_VERIFIED
 from repro.results.record import RunRecord
@@ -72,13 +72,13 @@ def mistakes_table(runs: Path, records: Sequence[RunRecord]) -> Table:
 
 def _run_cells(record: RunRecord) -> tuple[str, ...]:
     summary, invalid = record.summary, bool(record.summary.invalid)
-    interval = () if invalid else wilson_interval(summary.top1_correct, summary.n_scored)
+    interval = None if invalid else wilson_interval(summary.top1_correct, summary.n_scored)
     return (
         record.run_id,
         f"{record.protocol_name}: {record.protocol}" if record.protocol else record.protocol_name,
         f"{summary.n_scored:,}",
         "INVALID" if invalid else _percent(summary.top1_correct, summary.n_scored),
-        "–".join(f"{100 * end:.2f}" for end in interval),
+        percent_interval(interval),
         "" if invalid else _percent(summary.top5_correct, summary.n_scored),
         record.started.replace("T", " ").removesuffix("+00:00"),
         "; ".join(_remarks(record)),

@@ -12,7 +12,7 @@ from repro.analysis.shares import Share
 from repro.analysis.study import CauseDifference, CauseStudy, Scope
 from repro.catalogue.classes import class_name
 from repro.catalogue.error_types import N_IMAGES, SOURCE, load_error_types
-from repro.reporting.paired import p_text
+from repro.reporting.figures import p_text, points_interval
 from repro.reporting.probes import confidence_text, control_words
 from repro.reporting.table import Column, Group, Table
 
@@ -132,7 +132,7 @@ def _difference_cells(one: CauseDifference) -> tuple[str, ...]:
         f"{100 * second:.2f}",
         f"{one.counts.only_first:,}/{one.counts.only_second:,}",
         f"{100 * (first - second):+.2f}",
-        " to ".join(f"{100 * end:+.2f}" for end in one.interval),
+        points_interval(one.interval),
         p_text(one.p_corrected),
         _finding(one),
     )

@@ -8,7 +8,8 @@ import pytest
 
 from repro.analysis.paired import PairedCounts, differ_each, not_excluded
 from repro.analysis.run_metrics import PairComparison
-from repro.reporting.paired import finding_sentence, p_equation, p_text, pairs_table
+from repro.reporting.figures import p_equation, p_text
+from repro.reporting.paired import finding_sentence, pairs_table
 
 
 def compared(only_first: int, only_second: int, n: int) -> PairComparison:

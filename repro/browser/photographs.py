@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from repro.datasets.decode import UnreadableImage, decode
 from repro.exceptions import DataRefused, ReproError, UsageError
 from repro.explain.crop_window import crop_for_display
 from repro.reporting.table import literal
+from repro.reporting.thumbnails import jpeg_uri
 from repro.results.choice import RunChoice
 from repro.results.record import RunRecord
 from repro.results.runs import LABELS_VARIABLE
@@ -37,8 +36,6 @@ from repro.specs import Geometry, Sample
 THUMBNAIL_PX = 200
 
 NO_PLACE = "nobody said where the images are now"
-
-_QUALITY = 85
 
 _HASHED: dict[str | type[Any], Callable[[Any], Any]] = {
     RunRecord: lambda record: (record.run_id, record.imported)
@@ -87,14 +84,6 @@ def why_none(record: RunRecord) -> str:
     except DataRefused as reason:
         return str(reason)
     return ""
-
-
-def to_uri(image: Image.Image) -> str:
-    """A JPEG of the pixels alone: no EXIF, no comment, no profile."""
-    image.info.clear()
-    file = BytesIO()
-    image.save(file, "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +167,4 @@ def _crop_uri(
     source: _Source, record: RunRecord, image_id: str, geometry: Geometry | None, side_px: int
 ) -> str:
     whole = _photograph(source, record, image_id)
-    if geometry is not None:
-        return to_uri(crop_for_display(whole, geometry, side_px))
-    small = whole.copy()
-    small.thumbnail((side_px, side_px))
-    return to_uri(small)
+    return jpeg_uri(whole if geometry is None else crop_for_display(whole, geometry, side_px), side_px)

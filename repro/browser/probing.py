@@ -12,12 +12,13 @@ from PIL import Image
 from repro.browser import runs
 from repro.browser.background import place_of, submit, watch
 from repro.browser.gallery import Card, show_gallery
-from repro.browser.photographs import to_uri, why_none
+from repro.browser.photographs import why_none
 from repro.browser.texts import plain
 from repro.catalogue.classes import class_name
 from repro.explain.doses import DOSES
 from repro.explain.wanted import PicturesWanted, ProbeWanted, SizeWanted
 from repro.reporting.interactive import plotly_text
+from repro.reporting.thumbnails import jpeg_uri
 from repro.results.probes import AS_IT_IS, BOX, load_probe
 from repro.results.record import RunRecord
 
@@ -122,11 +123,11 @@ def _show_doses(record: RunRecord, image_id: str, kind: str, probe: KeptProbe) -
             title=_step(row),
             lines=(_answer(row),),
             models=(),
-            src=to_uri(Image.fromarray(crops[row["intervention"], row["dose"]])),
+            src=jpeg_uri(Image.fromarray(crop), len(crop)),
             alt=_step(row),
         )
         for row in probe.rows
-        if (row["intervention"], row["dose"]) in crops
+        if (crop := crops.get((row["intervention"], row["dose"]))) is not None
     ]
     show_gallery(cards, "doses", width_px=150)
 

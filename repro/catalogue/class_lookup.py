@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from repro.catalogue.classes import ImageNetClass, index_by_wnid, load_classes
+from repro.catalogue.classes import ImageNetClass, index_by_wnid, is_wnid, load_classes
 from repro.catalogue.hierarchy import Node, load_hierarchy
 from repro.exceptions import UsageError
 
@@ -24,7 +23,7 @@ def find_class(text: str) -> ImageNetClass:
     key = _normalised(text)
     if key.isascii() and key.isdigit():
         return _class_by_number(key)
-    if _is_wnid(key):
+    if is_wnid(key):
         return _class_by_wnid(key)
     if key in _class_by_name():
         return _class_by_name()[key]
@@ -59,10 +58,6 @@ def find_superclass(text: str) -> Node:
 
 def _normalised(text: str) -> str:
     return " ".join(text.replace("_", " ").split()).lower()
-
-
-def _is_wnid(key: str) -> bool:
-    return re.fullmatch(r"n[0-9]{8}", key) is not None
 
 
 def _class_by_number(key: str) -> ImageNetClass:

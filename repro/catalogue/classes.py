@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -34,6 +35,11 @@ def load_classes() -> tuple[ImageNetClass, ...]:
 def index_by_wnid() -> dict[str, int]:
     """`{"n04557648": 898, …}`"""
     return {c.wnid: c.index for c in load_classes()}
+
+
+def is_wnid(text: str) -> bool:
+    """Whether it looks like a WordNet id (`n01440764`), one of the 1000 or not."""
+    return re.fullmatch(r"n[0-9]{8}", text) is not None
 
 
 def class_name(index: int) -> str:

@@ -9,9 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Self
 
+from repro.catalogue.classes import is_wnid
 from repro.catalogue.test_sets import TestSet
 from repro.datasets.dataset import image_ids
-from repro.datasets.entries import is_wnid
 from repro.datasets.files import ImageFiles, Listing, refuse_duplicates, scan
 from repro.datasets.labels import label_of_folder, labels_of_folders
 from repro.exceptions import DataRefused

@@ -1,4 +1,4 @@
-"""What the name of a file, folder or archive member says: an image, a class, or nothing of ours."""
+"""What the name of a file, folder or archive member says: an image, or nothing of ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from repro.exceptions import UsageError
 VAL_IMAGE = re.compile(r"ILSVRC2012_val_\d{8}")
 """The id of an image of the ImageNet validation set."""
 
-_WNID = re.compile(r"n\d{8}")
 _IMAGE_SUFFIX = re.compile(r"\.(jpe?g|png)$", re.IGNORECASE)
 _FOREIGN = ("__MACOSX", "@eaDir")
 
@@ -24,11 +23,6 @@ def is_hidden(name: str) -> bool:
 
 def is_image(name: str) -> bool:
     return _IMAGE_SUFFIX.search(name) is not None
-
-
-def is_wnid(name: str) -> bool:
-    """Whether it looks like a WordNet id (`n01440764`), one of the 1000 or not."""
-    return _WNID.fullmatch(name) is not None
 
 
 def is_text(name: str) -> bool:

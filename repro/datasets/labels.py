@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.catalogue.classes import index_by_wnid
+from repro.catalogue.classes import index_by_wnid, is_wnid
 from repro.catalogue.packages import package_folder
 from repro.catalogue.test_sets import TestSet, find_test_set
-from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, is_wnid, match_names, require_text
+from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, match_names, require_text
 from repro.exceptions import DataRefused, UsageError
 from repro.specs import N_CLASSES
 
@@ -175,14 +175,20 @@ def _load_devkit_classes(path: Path) -> dict[str, str]:
         raise DataRefused(f"{path} is not the devkit's meta.mat: {error}") from error
 
 
+def class_index(text: str) -> int:
+    """The index of a class given by number or by wnid; -1 for anything else."""
+    index = index_by_wnid().get(text, int(text) if text.isdecimal() else -1)
+    return index if index < N_CLASSES else -1
+
+
 def _collect(origin: str, named: Iterable[tuple[str, str]]) -> ImageLabels:
     """Parses labels, each a wnid or a class index; every image at most once."""
     by_name: dict[str, int] = {}
     foreign: list[str] = []
     repeated: list[str] = []
     for name, text in named:
-        index = index_by_wnid().get(text, int(text) if text.isdecimal() else -1)
-        if not 0 <= index < N_CLASSES:
+        index = class_index(text)
+        if index < 0:
             foreign.append(f"{text} ({name})")
         if name in by_name:
             repeated.append(name)

@@ -6,11 +6,12 @@ import os
 import shlex
 from pathlib import Path
 
+from repro.catalogue.classes import is_wnid
 from repro.catalogue.test_sets import TestSet, find_test_set
 from repro.datasets.address import Address, as_address
 from repro.datasets.class_folders import ClassFolders
 from repro.datasets.dataset import Dataset
-from repro.datasets.entries import first_few, is_wnid, require_text
+from repro.datasets.entries import first_few, require_text
 from repro.datasets.files import scan
 from repro.datasets.flat_folder import FlatFolder
 from repro.datasets.labels import ImageLabels, load_labels

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+from repro.catalogue.classes import is_wnid
 from repro.catalogue.test_sets import TestSet
 from repro.datasets.dataset import Dataset, image_ids
-from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, is_hidden, is_image, is_wnid
+from repro.datasets.entries import VAL_IMAGE, first_few, image_stem, is_hidden, is_image
 from repro.datasets.labels import ImageLabels, labels_of_folders, packaged_labels
 from repro.exceptions import DataRefused
 from repro.specs import Sample

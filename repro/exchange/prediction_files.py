@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
-from repro.catalogue.classes import index_by_wnid
 from repro.datasets.entries import first_few
+from repro.datasets.labels import class_index
 from repro.exceptions import DataRefused, UsageError
 from repro.specs import N_CLASSES
 
@@ -83,7 +83,7 @@ def _read_csv(path: Path, names: Path | None) -> Predictions:
         raise DataRefused(f"{path} is not a CSV file: {error}") from error
     _refuse_empty(path, len(rows))
     files = [row["file_name"] or "" for row in rows]
-    best = [_class_index(row["predicted_class"] or "") for row in rows]
+    best = [class_index((row["predicted_class"] or "").strip()) for row in rows]
     _refuse(
         path,
         f"predicted_class is neither an index 0 … {N_CLASSES - 1} nor a wnid",
@@ -98,12 +98,6 @@ def _read_csv(path: Path, names: Path | None) -> Predictions:
         p_best = np.array([[_probability(row[CSV_COLUMNS[2]])] for row in rows])
         _refuse_improbable(path, files, p_best)
     return Predictions(files, np.array(best)[:, None], p_best)
-
-
-def _class_index(text: str) -> int:
-    """The index of a class given by number or by wnid; -1 for anything else."""
-    index = index_by_wnid().get(text.strip(), int(text) if text.strip().isdecimal() else -1)
-    return index if index < N_CLASSES else -1
 
 
 def _probability(text: str | None) -> float:

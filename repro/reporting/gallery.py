@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from repro.evaluation.run_images import open_run_images
 from repro.exceptions import ReproError
 from repro.reporting.heat_maps import made_by, upsampled
 from repro.reporting.table import Column, Group, Table
+from repro.reporting.thumbnails import jpeg_uri
 from repro.results.heat_maps import CONTRAST, OK, load_maps
 from repro.results.record import RunRecord
 from repro.results.store import read_rows
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from repro.analysis.probed import Turn
 
 LONG_SIDE_PX = 200
-
-_QUALITY = 82
 
 _OPACITY = 0.55
 """Of the heat map over the image."""
@@ -151,9 +148,10 @@ class _Source:
             return _picture(error, missing="no longer in the dataset")
         except (OSError, UnreadableImage) as reason:
             return _picture(error, missing=f"cannot be read: {reason}")
-        shown = _picture(error, thumbnail=data_uri(image))
+        shown = _picture(error, thumbnail=jpeg_uri(image, LONG_SIDE_PX))
         if (row := self.maps.get(image_id)) is not None and row["sha256"] == self.sha256[image_id]:
-            return replace(shown, overlay=data_uri(self._overlay(image, row)), made_by=made_by(row))
+            overlay = jpeg_uri(self._overlay(image, row), LONG_SIDE_PX)
+            return replace(shown, overlay=overlay, made_by=made_by(row))
         return shown
 
     def _overlay(self, image: Image, row: Mapping[str, Any]) -> Image:
@@ -169,16 +167,6 @@ class _Source:
         coloured = Images.fromarray((colours * 255).astype(np.uint8))
         grey = Images.fromarray(pixels).convert("L").convert("RGB")
         return Images.blend(grey, coloured, _OPACITY)
-
-
-def data_uri(image: Image) -> str:
-    """A small JPEG of the pixels alone: no EXIF, no comment, no profile."""
-    small = image.copy()
-    small.info.clear()
-    small.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX))
-    file = BytesIO()
-    small.save(file, "JPEG", quality=_QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
 
 
 def _picture(error: Mapping[Any, Any], *, thumbnail: str = "", missing: str = "") -> Picture:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
+from repro.catalogue.models import load_models
 from repro.datasets.dataset import IMAGENET_VAL
-from repro.results.record import RunRecord
-from repro.specs import Protocol
+from repro.results.record import ModelRecord, RunRecord
+from repro.specs import ModelSpec, Protocol
 
 
 def choose_run(runs: Sequence[RunRecord], protocol: Protocol | None, test_set: str = "") -> RunRecord | None:
@@ -27,6 +28,14 @@ def choose_run(runs: Sequence[RunRecord], protocol: Protocol | None, test_set: s
         )
 
     return max(runs, key=preference, default=None)
+
+
+def spec_of(model: ModelRecord) -> ModelSpec:
+    """The model of a run; it need not even be in the catalogue."""
+    known = {spec.name: spec for spec in load_models()}
+    return known.get(model.name) or ModelSpec(
+        name=model.name, token_mixer=model.token_mixer, label=model.label, tag=model.timm_name
+    )
 
 
 def is_local(run: RunRecord) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 
-from repro.analysis.comparability import choose_run, is_local, why_not_comparable
+from repro.analysis.comparability import choose_run, is_local, spec_of, why_not_comparable
 from repro.analysis.statistics import wilson_interval
 from repro.analysis.verdict import MATCHES, Figure, Verdict, judge_accuracy, judge_count
 from repro.catalogue.models import find_model, load_models, published_by_timm
@@ -160,11 +160,7 @@ class _Comparer:
 
     def compare_unlisted(self, runs: Sequence[RunRecord]) -> ComparedRow:
         """A model that ran but is not in the table; it need not even be in the catalogue."""
-        model = runs[0].model
-        known = {spec.name: spec for spec in load_models()}
-        spec = known.get(model.name) or ModelSpec(
-            name=model.name, token_mixer=model.token_mixer, label=model.label, tag=model.timm_name
-        )
+        spec = spec_of(runs[0].model)
         run = choose_run(runs, spec.protocols.get(self.protocol_name)) or runs[0]
         protocol = run.protocol or spec.protocols.get(self.protocol_name)
         size_px = protocol.size_px if protocol else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from repro.analysis.claim_verdict import ClaimVerdict, Finding
@@ -27,6 +27,11 @@ def catalogue_counts() -> dict[str, Complexity]:
         for spec in load_models()
         if spec.params and spec.protocols
     }
+
+
+def counts_of(runs: Iterable[RunRecord]) -> dict[str, Complexity]:
+    """By model name what was counted with its run, else the catalogue's own counts."""
+    return catalogue_counts() | {run.model.name: run.complexity for run in runs if run.complexity}
 
 
 class Measured:

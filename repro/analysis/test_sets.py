@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 
-from repro.analysis.comparability import choose_run, why_not_comparable
+from repro.analysis.comparability import choose_run, spec_of, why_not_comparable
 from repro.analysis.compare import TOKEN_MIXERS, UNSETTLED, eval_command
 from repro.analysis.metrics import RealCount
 from repro.analysis.statistics import wilson_interval
@@ -128,12 +128,8 @@ def compare_test_sets(runs: Sequence[RunRecord], real: RealCounts) -> SetCompari
 
 def _others(runs: Sequence[RunRecord]) -> list[ModelSpec]:
     """The models of `runs`, which need not even be in the catalogue."""
-    known = {spec.name: spec for spec in load_models()}
     found = {run.model.name: run.model for run in sorted(runs, key=lambda run: run.model.name)}
-    return [
-        known.get(name) or ModelSpec(name, model.token_mixer, model.label, tag=model.timm_name)
-        for name, model in found.items()
-    ]
+    return list(map(spec_of, found.values()))
 
 
 def _data(test_set: TestSet) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 
 from repro.analysis.compare import Comparison, compare_table
 from repro.analysis.ledger import Ledger, build_ledger
-from repro.analysis.measured import catalogue_counts
+from repro.analysis.measured import counts_of
 from repro.browser import runs
 from repro.catalogue.claim_files import load_sources
 from repro.catalogue.tables import find_table
-from repro.results.record import Complexity, RunRecord
+from repro.results.record import RunRecord
 
 
 def compare(table: str, protocol: str) -> Comparison:
@@ -28,15 +26,9 @@ def build_claims() -> Ledger:
 def _compare(
     table: str, protocol: str, folder: str, at: runs.Stamp, _records: tuple[RunRecord, ...]
 ) -> Comparison:
-    return compare_table(find_table(table), _records, _counts(_records), protocol)
+    return compare_table(find_table(table), _records, counts_of(_records), protocol)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _claims(folder: str, at: runs.Stamp, _records: tuple[RunRecord, ...]) -> Ledger:
-    return build_ledger(load_sources(), _records, _counts(_records))
-
-
-def _counts(records: tuple[RunRecord, ...]) -> Mapping[str, Complexity]:
-    return catalogue_counts() | {
-        record.model.name: record.complexity for record in records if record.complexity
-    }
+    return build_ledger(load_sources(), _records, counts_of(_records))

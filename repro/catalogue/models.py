@@ -18,6 +18,7 @@ from repro.exceptions import UsageError
 from repro.specs import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    PROTOCOL_NAMES,
     UNKNOWN_MIXER,
     HubWeights,
     ModelSpec,
@@ -141,6 +142,16 @@ def _own_model(name: str) -> ModelSpec:
     if known.built_by == "metaformer":
         return known
     return replace(known, name=OWN_PREFIX + known.name, aliases=(), built_by="metaformer")
+
+
+def require_protocol(name: str) -> None:
+    """Refuses what is no protocol's name.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if name not in PROTOCOL_NAMES:
+        raise UsageError(f"unknown protocol {name!r}; there are {', '.join(PROTOCOL_NAMES)}")
 
 
 @cache

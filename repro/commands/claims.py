@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from repro.commands.door import RunsOption, said_again, tell
-from repro.commands.show import Format, FormatWithJson, finished_runs, tell_left_out, write_table
+from repro.commands.show import FormatWithJson, finished_runs, tell_left_out, write_values
 from repro.results.runs import runs_folder
 
 
@@ -35,8 +35,6 @@ def claims(
 
     Example: repro claims --source talk
     """
-    import json
-
     from repro.analysis.ledger import build_ledger
     from repro.analysis.measured import catalogue_counts
     from repro.catalogue.claim_files import load_sources, load_sources_with
@@ -47,11 +45,8 @@ def claims(
     whole = build_ledger(sources, finished_runs(runs_folder(folder)), catalogue_counts())
     ledger = whole.of_source(source) if source else whole
     entry = ledger.find(explain) if explain else None
-    if form is FormatWithJson.JSON:
-        values = claim_json(entry) if entry else ledger_json(ledger)
-        typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
-    else:
-        write_table(claim_table(entry) if entry else ledger_table(ledger), Format(form))
+    values = claim_json(entry) if entry else ledger_json(ledger)
+    write_values(values, claim_table(entry) if entry else ledger_table(ledger), form)
     explained = None if entry else ledger.entries[0].claim.id
     other = f"repro claims{said_again(explain=explained, file=file)}"
     tell(f"next: {(not entry and ledger.command) or other}{said_again(runs=folder)}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ from repro.commands.class_pairs import find_pair
 from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.explain import PairOption
 from repro.commands.run_choice import ModelsOption, RunsArgument
-from repro.commands.show import Format, FormatWithJson, write_table
+from repro.commands.show import Format, FormatWithJson, write_json, write_table
 from repro.exceptions import StorageError, Unavailable, UsageError
 from repro.results.choice import RunChoice, choose_runs
 from repro.results.runs import runs_folder
@@ -125,7 +125,7 @@ def _show_pairs(
         study = replace(study, errors=of_classes(study.errors, classes))
         _refuse_empty(study.errors, said)
     if form is FormatWithJson.JSON:
-        _write_json(errors_json(pairs, study, limit, chance, ratios))
+        write_json(errors_json(pairs, study, limit, chance, ratios))
     else:
         tables = [
             pairs_table(pairs, study, limit, said, symmetric, chance),
@@ -153,7 +153,7 @@ def _show_pair(pair: tuple[int, int], study: ErrorStudy, limit: int, said: str, 
             hint=f'repro errors --class "{a}"',
         )
     if form is FormatWithJson.JSON:
-        _write_json(confusion_json(pair, found.head(limit), study))
+        write_json(confusion_json(pair, found.head(limit), study))
     elif form is FormatWithJson.CSV:
         write_table(images_table(found, study, limit), Format.CSV)
     else:
@@ -166,12 +166,6 @@ def _write_tables(tables: Sequence[Table], form: FormatWithJson) -> None:
         write_table(table, Format(form))
         if form is not FormatWithJson.CSV:
             typer.echo()
-
-
-def _write_json(values: Mapping[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def _classes(class_: str | None, superclass: str | None) -> Collection[int] | None:

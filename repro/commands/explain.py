@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from repro.analysis.pointing import Pointing
     from repro.commands.progress import ProgressBar
     from repro.datasets.boxes import Boxes
-    from repro.explain.doses import Dose
     from repro.explain.opened import OpenRun
     from repro.reporting.heat_maps import MappedRun
 
@@ -146,11 +145,11 @@ def probe(
     Example: repro probe poolformer_s24 --kind size
     """
     from repro.datasets.boxes import load_boxes
-    from repro.explain.doses import DOSES, find_doses
+    from repro.explain.doses import DOSES, counted_doses
     from repro.explain.opened import open_run
     from repro.reporting.probes import probes_table
 
-    doses = {name: find_doses(name) for name in (DOSES if kind is None else [kind])}
+    counted = {name: counted_doses(name) for name in (DOSES if kind is None else [kind])}
     found_boxes = load_boxes(boxes) if boxes else None
     folder = runs_folder(runs)
     names = choose_repeatable(folder, run or [], models)
@@ -165,8 +164,8 @@ def probe(
                 tell(f"left out: {opened.record.run_id} has the images right: what is right needs no cause")
             continue
         found[opened.record.run_id] = {
-            name: _attributed(opened, errors, name, of_kind, found_boxes, layer)
-            for name, of_kind in doses.items()
+            name: _attributed(opened, errors, name, doses, found_boxes, layer)
+            for name, doses in counted.items()
         }
     _refuse_none(found, pair)
     write_table(probes_table(found), form)
@@ -179,7 +178,7 @@ def _attributed(
     opened: OpenRun,
     errors: Sequence[str],
     kind: str,
-    doses: Sequence[Dose],
+    counted: Sequence[tuple[str, float]],
     boxes: Boxes | None,
     layer: str | None,
 ) -> Attribution:
@@ -191,7 +190,7 @@ def _attributed(
     tell(f"{opened.record.run_id}, {kind}: {len(errors):,} errors and {len(controls):,} controls")
     with _watched() as watcher:
         rows = compute(opened, [*errors, *controls], kind, watcher, boxes=boxes, layer=layer)
-    return attribute(rows, errors, controls, [(dose.name, dose.dose) for dose in doses if dose.gentle])
+    return attribute(rows, errors, controls, counted)
 
 
 def _explained(opened: OpenRun, chosen: Sequence[str], method: str, layer: str | None) -> pa.Table:

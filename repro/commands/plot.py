@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from repro.catalogue.models import require_protocol
 from repro.catalogue.tables import find_table
 from repro.commands.door import RunsOption, said_again, tell, write_out
-from repro.commands.show import ProtocolOption, TableOption, check_protocol, finished_runs, tell_left_out
+from repro.commands.show import ProtocolOption, TableOption, finished_runs, tell_left_out
 from repro.results.runs import runs_folder
 
 
@@ -41,18 +42,17 @@ def plot(
     Example: repro plot --table paper --against params --out tradeoff.html
     """
     from repro.analysis.compare import compare_table
-    from repro.analysis.measured import catalogue_counts
+    from repro.analysis.measured import counts_of
     from repro.analysis.tradeoff import lay_tradeoff
     from repro.reporting.pictures import form_of
     from repro.reporting.table import literal
 
     path = out or Path(f"accuracy-against-{against}.svg")
     draw, printed = form_of(path), find_table(table)
-    check_protocol(protocol)
+    require_protocol(protocol)
     tell_left_out(runs_folder(folder))
     records = finished_runs(runs_folder(folder))
-    counts = catalogue_counts() | {r.model.name: r.complexity for r in records if r.complexity}
-    tradeoff = lay_tradeoff(compare_table(printed, records, counts, protocol), against.value)
+    tradeoff = lay_tradeoff(compare_table(printed, records, counts_of(records), protocol), against.value)
     for reason in tradeoff.left_out:
         tell(f"not drawn: {literal(reason)}")
     write_out(path, draw(tradeoff, "repro plot"))

@@ -130,7 +130,7 @@ def _parts(studied: Studied, folder: Path) -> list[Part]:
     from repro.analysis.compare import compare_table
     from repro.analysis.confusions import rank_pairs
     from repro.analysis.ledger import build_ledger
-    from repro.analysis.measured import catalogue_counts
+    from repro.analysis.measured import counts_of
     from repro.analysis.tradeoff import lay_tradeoff
     from repro.catalogue.claim_files import load_sources
     from repro.catalogue.tables import find_table
@@ -143,7 +143,7 @@ def _parts(studied: Studied, folder: Path) -> list[Part]:
     from repro.reporting.runs import runs_table
 
     records = finished_runs(folder)
-    counts = catalogue_counts() | {r.model.name: r.complexity for r in records if r.complexity}
+    counts = counts_of(records)
     comparison = compare_table(find_table("paper"), records, counts, "authors")
     errors = studied.errors
     tradeoff = lay_tradeoff(comparison, "macs")

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repro.catalogue.models import find_model, load_models
+from repro.catalogue.models import find_model, load_models, require_protocol
 from repro.catalogue.tables import find_table
 from repro.commands.door import RunsOption, said_again, tell
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import list_runs, moved_runs, no_runs, runs_folder
-from repro.specs import PROTOCOL_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from repro.analysis.metrics import RealCount
     from repro.analysis.test_sets import RealCounts
@@ -123,7 +122,7 @@ def show_comparison(table: str, protocol: str, runs: Path | None, form: FormatWi
     from repro.reporting.comparison import comparison_json, comparison_table
 
     printed, folder = find_table(table), runs_folder(runs)
-    check_protocol(protocol)
+    require_protocol(protocol)
     tell_left_out(folder)
     records = finished_runs(folder)
     specs = [spec for row in printed.rows if (spec := find_model(row.model)).timm_name]
@@ -172,19 +171,18 @@ def _real_counts(records: Iterable[RunRecord], folder: Path) -> RealCounts:
     return counts
 
 
-def write_values(values: dict[str, Any], table: Table, form: FormatWithJson) -> None:
-    """Prints as JSON the values, in any other form the table."""
+def write_json(values: Mapping[str, Any]) -> None:
     import json
 
+    typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def write_values(values: Mapping[str, Any], table: Table, form: FormatWithJson) -> None:
+    """Prints as JSON the values, in any other form the table."""
     if form is FormatWithJson.JSON:
-        typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))
+        write_json(values)
     else:
         write_table(table, Format(form))
-
-
-def check_protocol(name: str) -> None:
-    if name not in PROTOCOL_NAMES:
-        raise UsageError(f"unknown protocol {name!r}; there are {', '.join(PROTOCOL_NAMES)}")
 
 
 def tell_left_out(folder: Path) -> None:

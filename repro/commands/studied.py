@@ -98,12 +98,10 @@ def _folders(folder: Path, names: Sequence[str], choice: RunChoice) -> dict[str,
 def _probed(study: CauseStudy, folders: dict[str, Path]) -> list[Probed]:
     from repro.analysis.probed import attribute_probes
     from repro.analysis.study import Scope, in_scope
-    from repro.explain.doses import DOSES
+    from repro.explain.doses import DOSES, counted_doses
     from repro.results.probes import load_probes
 
-    counted = {
-        kind: [(dose.name, dose.dose) for dose in doses if dose.gentle] for kind, doses in DOSES.items()
-    }
+    counted = {kind: counted_doses(kind) for kind in DOSES}
     genuine = in_scope(study.errors, Scope.GENUINE)
     return [
         probed

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repro.catalogue.models import find_model
+from repro.catalogue.models import find_model, require_protocol
 from repro.datasets import Dataset, limit, open_dataset
 from repro.doctor.label_order import refuse_wrong_order
 from repro.evaluation.weights import LocatedWeights, locate_weights, require_cached_if_offline
 from repro.exceptions import UsageError
 from repro.results.manifest import Manifest, find_manifest, manifest_path
 from repro.results.weights_lock import WeightsLock
-from repro.specs import PROTOCOL_NAMES, ModelSpec, Protocol
+from repro.specs import ModelSpec, Protocol
 
 PRECISIONS = ("fp32", "exact-fast", "auto", "bf16", "fp16")
 
@@ -83,8 +83,7 @@ def plan_evaluation(request: Request) -> Plan:
     """
     if request.precision not in PRECISIONS:
         raise UsageError(f"unknown precision {request.precision!r}; there are {', '.join(PRECISIONS)}")
-    if request.protocol_name not in PROTOCOL_NAMES:
-        raise UsageError(f"unknown protocol {request.protocol_name!r}; there are {', '.join(PROTOCOL_NAMES)}")
+    require_protocol(request.protocol_name)
     specs = choose_models(request.models)
     _check_local_weights(request.weights, specs)
     dataset = open_dataset(request.data, request.labels, request.test_set)

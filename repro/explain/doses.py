@@ -103,5 +103,14 @@ def find_doses(kind: str) -> tuple[Dose, ...]:
     return DOSES[kind]
 
 
+def counted_doses(kind: str) -> list[tuple[str, float]]:
+    """The gentle doses of the probe called `kind`, of which any may drive an error, as rows name them.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return [(dose.name, dose.dose) for dose in find_doses(kind) if dose.gentle]
+
+
 def apply(scene: Scene, dose: Dose) -> Crop:
     return INTERVENTIONS[dose.name](scene, dose.dose)

@@ -34,7 +34,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from repro.exceptions import StorageError
-from repro.results.predictions import read_checked
+from repro.results.kept import newest_first, read_kept
 
 FOLDER = "maps"
 
@@ -83,11 +83,8 @@ def load_maps(folder: Path, image_ids: Collection[str]) -> pa.Table:
     Raises:
         StorageError: a file is damaged.
     """
-    paths = sorted(
-        (folder / FOLDER).glob("*-*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True
-    )
     found, missing = [KEPT_SCHEMA.empty_table()], set(image_ids)
-    for path in paths:
+    for path in newest_first(folder / FOLDER, "*"):
         if not missing:
             break
         rows = _read(path)
@@ -97,9 +94,7 @@ def load_maps(folder: Path, image_ids: Collection[str]) -> pa.Table:
 
 
 def _read(path: Path) -> pa.Table:
-    rows = read_checked(path, "heat maps")
-    if rows.schema.names != SCHEMA.names:
-        raise StorageError(f"heat maps damaged: {path} has other columns")
+    rows = read_kept(path, "heat maps", SCHEMA)
     good = rows.filter(pc.equal(rows["status"], OK))
     if not pc.all(pc.equal(pc.list_value_length(good["map"]), _area(good)), min_count=0).as_py():
         raise StorageError(f"heat maps damaged: {path} has maps of other sizes than it says")

@@ -26,6 +26,23 @@ from repro.results.store import ReportDamage
 _IDENTITY = b"repro.identity"
 
 
+def newest_first(folder: Path, name: str) -> list[Path]:
+    """The files of kept rows in `folder` whose name is, or fits the pattern, `name`."""
+    return sorted(folder.glob(f"{name}-*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def read_kept(path: Path, what: str, schema: pa.Schema) -> pa.Table:
+    """The rows of a file; its columns are those of `schema`, `what` says of what they are.
+
+    Raises:
+        StorageError: it is damaged.
+    """
+    rows = read_checked(path, what)
+    if rows.schema.names != schema.names:
+        raise StorageError(f"{what} damaged: {path} has other columns")
+    return rows
+
+
 class KeptRows:
     """The rows of one file; each image has all its rows there, or none.
 

@@ -26,8 +26,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from repro.exceptions import StorageError
-from repro.results.predictions import read_checked
+from repro.results.kept import newest_first, read_kept
 
 FOLDER = "probes"
 SINGLE_FOLDER = f"{FOLDER}/single"
@@ -73,8 +72,8 @@ def load_probes(folder: Path) -> dict[str, pa.Table]:
         StorageError: a file is damaged.
     """
     largest: dict[str, pa.Table] = {}
-    for path in _newest_first(folder / FOLDER, "*"):
-        kind, rows = path.name.partition("-")[0], _read(path).cast(SCHEMA)
+    for path in newest_first(folder / FOLDER, "*"):
+        kind, rows = path.name.partition("-")[0], read_kept(path, "probes", SCHEMA).cast(SCHEMA)
         if kind not in largest or rows.num_rows > largest[kind].num_rows:
             largest[kind] = rows
     return dict(sorted(largest.items()))
@@ -86,21 +85,10 @@ def load_probe(folder: Path, kind: str, image_id: str) -> Probe | None:
     Raises:
         StorageError: a file is damaged.
     """
-    for path in _newest_first(folder / FOLDER, kind) + _newest_first(folder / SINGLE_FOLDER, kind):
-        rows = _read(path)
+    for path in newest_first(folder / FOLDER, kind) + newest_first(folder / SINGLE_FOLDER, kind):
+        rows = read_kept(path, "probes", SCHEMA)
         layer = (rows.schema.metadata or {}).get(LAYER.encode(), b"").decode()
         found = rows.cast(SCHEMA).filter(pc.equal(rows["image_id"], image_id))
         if pc.any(pc.equal(found["intervention"], AS_IT_IS), min_count=0).as_py():
             return Probe(found, layer or None)
     return None
-
-
-def _newest_first(folder: Path, kind: str) -> list[Path]:
-    return sorted(folder.glob(f"{kind}-*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-
-
-def _read(path: Path) -> pa.Table:
-    rows = read_checked(path, "probes")
-    if rows.schema.names != SCHEMA.names:
-        raise StorageError(f"probes damaged: {path} has other columns")
-    return rows

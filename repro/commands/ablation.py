@@ -17,6 +17,7 @@ from repro.commands.train import (
     ShareThreadsOption,
     TrainingDataOption,
     TrainingWorkersOption,
+    machine,
     more_seeds,
     report_written,
     require_folder,
@@ -97,21 +98,17 @@ def ablation(
     train_images, held_out = open_training_images(data)
     require_folder(out)
     from repro.commands.training_progress import TrainingProgress
-    from repro.evaluation.environment import count_cores, set_numerics
     from repro.training.ablation import Ablation, run_ablation
-    from repro.training.loading import default_loaders
-    from repro.training.side_by_side import Share
 
-    numerics = set_numerics(device, None, threads)
-    share = Share.of(numerics.device, count_cores(), at_once, threads)
+    found_device, share, loaders = machine(device, threads, at_once, workers)
     planned = Ablation(
         recipe=budgeted,
         rows=chosen,
         seeds=seeds,
         images=train_images,
         held_out=held_out,
-        device=numerics.device,
-        workers=default_loaders(numerics.device, share.at_once) if workers is None else workers,
+        device=found_device,
+        workers=loaders,
     )
     known = _read_finished(planned, finished or [])
     with TrainingProgress() as progress:

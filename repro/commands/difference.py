@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.commands.door import INTERRUPTED, MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
+from repro.commands.door import MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
+from repro.commands.evaluate import interruptible
 from repro.commands.evaluation_options import DeviceOption, WorkersOption
 from repro.commands.show import FormatWithJson, write_values
 from repro.exceptions import UsageError
@@ -106,13 +107,8 @@ def _sweep(plan: SweepPlan) -> Sweep:
     tell(f"{len(plan.variations)} {noun} on {len(plan.samples):,} images; kept in {plan.path}")
     from repro.evaluation.sweep import sweep
 
-    with ProgressBar() as watcher:
-        try:
-            return sweep(plan, watcher)
-        except KeyboardInterrupt:
-            kept_images = f"{watcher.kept:,} of {watcher.total:,} images kept"
-            tell(f"stopped by user; {kept_images}; the same command resumes")
-            raise typer.Exit(INTERRUPTED) from None
+    with ProgressBar() as watcher, interruptible(watcher):
+        return sweep(plan, watcher)
 
 
 def _write_nothing(record: RunRecord, gap: RunGap, form: FormatWithJson) -> None:

@@ -16,7 +16,7 @@ from repro.catalogue.hierarchy import FINE_GRAINED_DEPTH, load_hierarchy
 from repro.commands.class_pairs import find_pair
 from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.explain import PairOption
-from repro.commands.run_choice import ModelsOption, RunsArgument
+from repro.commands.run_choice import ModelsOption, RunsArgument, tell_runs
 from repro.commands.show import Format, FormatWithJson, write_json, write_table
 from repro.exceptions import StorageError, Unavailable, UsageError
 from repro.results.choice import RunChoice, choose_runs
@@ -87,7 +87,7 @@ def errors(
     if named_cause is not None:
         study = of_causes(study, [named_cause])
     _refuse_empty(study.errors, said)
-    _tell_runs(choice)
+    tell_runs(choice)
     if asked is not None:
         _show_pair(asked, study, limit, said, form)
         top = asked
@@ -209,16 +209,6 @@ def _selection(
 def _refuse_empty(found: pd.DataFrame, said: str) -> None:
     if not len(found):
         raise UsageError(f"no errors{said}", hint="repro errors, without these options, shows what there is")
-
-
-def _tell_runs(choice: RunChoice) -> None:
-    from repro.reporting.table import literal
-
-    n = len(choice.records)
-    tell(f"{n} {'runs of the same images' if n > 1 else 'run'}: {', '.join(choice.records)}")
-    if choice.left_out:
-        left_out = ", ".join(f"{run} ({reason})" for run, reason in choice.left_out.items())
-        tell(f"left out: {literal(left_out)}")
 
 
 def _keep(folder: Path, choice: RunChoice, study: ErrorStudy) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from repro.commands.class_pairs import find_pair
-from repro.commands.door import INTERRUPTED, MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
+from repro.commands.door import MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
+from repro.commands.evaluate import interruptible
 from repro.commands.evaluation_options import BatchSizeOption, DeviceOption
 from repro.commands.run_choice import ModelsOption, RunsArgument, choose_repeatable
 from repro.commands.show import Format, FormatOption, write_table
@@ -205,12 +206,8 @@ def _watched() -> Iterator[ProgressBar]:
     """A progress bar; whoever stops it is told what is kept."""
     from repro.commands.progress import ProgressBar
 
-    with ProgressBar() as watcher:
-        try:
-            yield watcher
-        except KeyboardInterrupt:
-            tell(f"stopped by user; {watcher.kept:,} of {watcher.total:,} images kept; the command resumes")
-            raise typer.Exit(INTERRUPTED) from None
+    with ProgressBar() as watcher, interruptible(watcher):
+        yield watcher
 
 
 def _mapped(opened: OpenRun, chosen: Sequence[str], rows: pa.Table, out: Path | None) -> MappedRun:

@@ -11,7 +11,7 @@ import typer
 from repro.catalogue.hierarchy import FINE_GRAINED_DEPTH
 from repro.commands.door import MovedDataOption, MovedLabelsOption, RunsOption, said_again, tell
 from repro.commands.run_choice import ModelsOption, RunsArgument
-from repro.commands.studied import Studied, study_runs, study_tables
+from repro.commands.studied import Studied, next_probe, study_runs, study_tables
 from repro.commands.study import DepthOption
 from repro.exceptions import StorageError, UsageError
 from repro.results.runs import runs_folder
@@ -65,7 +65,7 @@ def report(
             labelled = " --labels FILE" if record.labels_passed else ""
             where = "" if data or record.imported else f"; --data FOLDER{labelled} says where they are now"
             tell(f"{missing} of {len(gallery.pictures)} images are not shown: the report says why{where}")
-    tell(f"next: {_next(studied, runs)}")
+    tell(f"next: {next_probe(studied) or 'repro errors'}{said_again(runs=runs)}")
 
 
 def _files(out: Path) -> tuple[Path, Path]:
@@ -157,13 +157,3 @@ def _parts(studied: Studied, folder: Path) -> list[Part]:
         Part("The paper's table", pictures=drawn, tables=(comparison_table(comparison),)),
         Part("Claims", tables=(ledger_brief(build_ledger(load_sources(), records, counts)),)),
     ]
-
-
-def _next(studied: Studied, runs: Path | None) -> str:
-    """Probes that the report does not have yet, and would have the next time; else what there is to read."""
-    where = said_again(runs=runs)
-    probed = {one.run for one in studied.probed}
-    for run, record in studied.choice.records.items():
-        if not record.imported and run not in probed:
-            return f"repro probe {studied.choice.typed(run)}{where}"
-    return f"repro errors{where}"

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from repro.commands.door import tell
 from repro.exceptions import UsageError
-from repro.results.choice import choose_runs
+from repro.results.choice import RunChoice, choose_runs
 
 RunsArgument = Annotated[
     list[str] | None,
@@ -21,6 +22,16 @@ RunsArgument = Annotated[
 ModelsOption = Annotated[
     str | None, typer.Option(metavar="A,B", help="All runs of these models instead.", show_default=False)
 ]
+
+
+def tell_runs(choice: RunChoice) -> None:
+    """Says on stderr which runs were taken, and which were left out."""
+    from repro.reporting.table import literal
+
+    n = len(choice.records)
+    tell(f"{n} {'runs of the same images' if n > 1 else 'run'}: {literal(', '.join(choice.records))}")
+    for run, reason in choice.left_out.items():
+        tell(f"left out: {literal(run)} ({literal(reason)})")
 
 
 def choose_repeatable(folder: Path, names: Sequence[str], models: str | None) -> list[str]:

@@ -16,6 +16,7 @@ from repro.commands.train import (
     SettingsOption,
     ShareThreadsOption,
     TrainingWorkersOption,
+    machine,
     more_seeds,
     report_written,
     require_folder,
@@ -71,20 +72,17 @@ def size_in_context(
     budgeted = with_budget(chosen, epochs)
     require_folder(out)
     from repro.commands.training_progress import TrainingProgress
-    from repro.evaluation.environment import count_cores, set_numerics
-    from repro.training.loading import default_loaders
-    from repro.training.side_by_side import Share, train_all
+    from repro.training.side_by_side import train_all
     from repro.training.size_in_context import SizeStudy
 
-    numerics = set_numerics(device, None, threads)
-    share = Share.of(numerics.device, count_cores(), at_once, threads)
+    found_device, share, loaders = machine(device, threads, at_once, workers)
     planned = SizeStudy(
         recipe=budgeted,
         n_train=images,
         n_held_out=held_out,
         seeds=seeds,
-        device=numerics.device,
-        workers=default_loaders(numerics.device, share.at_once) if workers is None else workers,
+        device=found_device,
+        workers=loaders,
     )
     folder = runs_folder(runs) / "size-in-context"
     trainings = list(planned.trainings(folder))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.commands.door import tell
+from repro.commands.run_choice import tell_runs
 from repro.results.choice import RunChoice, choose_runs
-from repro.results.runs import find_run, read_record
+from repro.results.runs import find_run
 
 if TYPE_CHECKING:
     from repro.analysis.error_study import ErrorStudy
@@ -48,7 +48,7 @@ def study_runs(folder: Path, names: Sequence[str], models: str | None, depth: in
     from repro.reporting.sentences import summarise
 
     choice = choose_runs(folder, names, models)
-    _tell(choice)
+    tell_runs(choice)
     rows = common_images(choice.rows)
     errors = study_errors(rows, choice.models, depth)
     image_ids = next(iter(rows.values()))["image_id"].to_pylist()
@@ -58,7 +58,8 @@ def study_runs(folder: Path, names: Sequence[str], models: str | None, depth: in
     study = study_causes(errors.errors, image_ids, no_label, called, mixers, choice.models)
     genuine = in_scope(errors.errors, Scope.GENUINE)
     pairs = sort_pairs(rank_pairs(genuine, errors.counts), genuine, mixers)
-    folders = _folders(folder, names, choice)
+    named = {run: find_run(folder, name) for run, name in choice.named.items()}
+    folders = {run: named.get(run, folder / run) for run in choice.records}
     probed = _probed(study, folders)
     return Studied(choice, folders, errors, study, pairs, probed, summarise(study, pairs, probed))
 
@@ -89,10 +90,13 @@ def study_tables(studied: Studied) -> list[Table]:
     return tables
 
 
-def _folders(folder: Path, names: Sequence[str], choice: RunChoice) -> dict[str, Path]:
-    paths = [find_run(folder, name) for name in names]
-    named = {read_record(path / "run.json").run_id: path for path in paths}
-    return {run: named.get(run, folder / run) for run in choice.records}
+def next_probe(studied: Studied) -> str:
+    """The command that probes the first run that can be repeated and is not probed yet; empty if none is."""
+    probed = {one.run for one in studied.probed}
+    for run, record in studied.choice.records.items():
+        if not record.imported and run not in probed:
+            return f"repro probe {studied.choice.typed(run)}"
+    return ""
 
 
 def _probed(study: CauseStudy, folders: dict[str, Path]) -> list[Probed]:
@@ -108,12 +112,3 @@ def _probed(study: CauseStudy, folders: dict[str, Path]) -> list[Probed]:
         for run, path in folders.items()
         for probed in attribute_probes(run, genuine, load_probes(path), counted)
     ]
-
-
-def _tell(choice: RunChoice) -> None:
-    from repro.reporting.table import literal
-
-    n = len(choice.records)
-    tell(f"{n} {'runs of the same images' if n > 1 else 'run'}: {literal(', '.join(choice.records))}")
-    for run, reason in choice.left_out.items():
-        tell(f"left out: {literal(run)} ({reason})")

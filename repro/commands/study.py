@@ -16,7 +16,7 @@ from repro.commands.door import RunsOption, said_again, tell, write_out
 from repro.commands.run_choice import ModelsOption, RunsArgument
 from repro.commands.show import FormatWithJson
 from repro.commands.size_in_context import size_in_context
-from repro.commands.studied import Studied, study_runs, study_tables
+from repro.commands.studied import Studied, next_probe, study_runs, study_tables
 from repro.exceptions import UsageError
 from repro.results.runs import runs_folder
 
@@ -77,8 +77,7 @@ def shape_size(
     else:
         write_out(out, _text(studied, form).encode())
         typer.echo(out)
-    where = said_again(runs=runs)
-    tell(f"next: {_next(studied, where)}")
+    tell(f"next: {next_probe(studied) or 'repro report'}{said_again(runs=runs)}")
 
 
 def _print(studied: Studied) -> None:
@@ -114,15 +113,6 @@ def _of_csv(studied: Studied) -> Table:
     if not studied.study.differences:
         return shares_table(studied.study, Scope.GENUINE)
     return differences_table(studied.study, Scope.GENUINE)
-
-
-def _next(studied: Studied, where: str) -> str:
-    """A probe where a run can be repeated and has none yet, else the report."""
-    probed = {one.run for one in studied.probed}
-    for run, record in studied.choice.records.items():
-        if run not in probed and not record.imported:
-            return f"repro probe {studied.choice.typed(run)}{where}"
-    return f"repro report{where}"
 
 
 study.command("shape-size")(shape_size)

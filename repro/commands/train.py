@@ -21,6 +21,7 @@ from repro.specs import N_CLASSES
 
 if TYPE_CHECKING:
     from repro.training.recipe import Recipe
+    from repro.training.side_by_side import Share
 
 TrainingDataOption = Annotated[
     Path,
@@ -96,6 +97,19 @@ def require_folder(out: Path) -> None:
     with report_written(), storage_errors(out):
         if fault == errno.ENOTDIR or not os.access(there, os.W_OK):
             raise OSError(fault, os.strerror(fault), str(there))
+
+
+def machine(
+    device: str, threads: int | None, at_once: int | None, workers: int | None
+) -> tuple[str, Share, int]:
+    """Torch's device, the share of the cores that each of several trainings gets, and their loaders."""
+    from repro.evaluation.environment import count_cores, set_numerics
+    from repro.training.loading import default_loaders
+    from repro.training.side_by_side import Share
+
+    found = set_numerics(device, None, threads).device
+    share = Share.of(found, count_cores(), at_once, threads)
+    return found, share, default_loaders(found, share.at_once) if workers is None else workers
 
 
 def train(

@@ -92,14 +92,11 @@ def lay_tradeoff(comparison: Comparison, against: Against) -> Tradeoff:
 
 def pareto_front(points: Sequence[Point]) -> list[Point]:
     """The points that are more accurate than all that cost no more; cheapest first."""
-    import pandas as pd
-
-    frame = pd.DataFrame(
-        [(float(point.cost), float(point.top1_pct)) for point in points], columns=["cost", "top1_pct"]
-    )
-    ordered = frame.sort_values(["cost", "top1_pct"], ascending=[True, False], kind="stable")
-    front = ordered[ordered.top1_pct > ordered.top1_pct.cummax().shift(fill_value=float("-inf"))]
-    return [points[place] for place in front.index]
+    front: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.cost, -point.top1_pct)):
+        if not front or point.top1_pct > front[-1].top1_pct:
+            front.append(point)
+    return front
 
 
 def _cost(row: ComparedRow, against: Against) -> Figure:

@@ -17,7 +17,7 @@ from repro.specs import N_CLASSES
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class WrongAnswer:
     """An image whose best class is not the true one; probabilities are None where the rows lack them."""
 
     image_id: str
@@ -87,7 +87,7 @@ def real_accuracy(rows: pa.Table, real: RealLabels, k: int = 1) -> RealCount:
     return RealCount(correct=int(np.count_nonzero(seen.any(axis=1))), n=n, n_without=len(ids) - n)
 
 
-def mistakes(rows: pa.Table) -> list[Mistake]:
+def mistakes(rows: pa.Table) -> list[WrongAnswer]:
     """The images whose best class is wrong, most confident first.
 
     Raises:
@@ -96,7 +96,7 @@ def mistakes(rows: pa.Table) -> list[Mistake]:
     scored = scored_images(rows)
     wrong = scored.filter(pc.invert(correct_images(scored))).to_pylist()
     found = (
-        Mistake(
+        WrongAnswer(
             image_id=row["image_id"],
             path=row["path"],
             label=row["label"],

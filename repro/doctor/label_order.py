@@ -19,7 +19,7 @@ from repro.catalogue.classes import class_name
 from repro.datasets import Dataset
 from repro.datasets.dataset import VAL_IMAGES
 from repro.datasets.entries import VAL_IMAGE, first_few
-from repro.doctor.mistakes import UNKNOWN, Mistake, known_mistakes, moved_from
+from repro.doctor.mistakes import UNKNOWN, WrongOrder, known_mistakes, moved_from
 from repro.doctor.real import Ints, RealLabels, load_real_labels
 from repro.exceptions import DataRefused
 from repro.specs import N_CLASSES
@@ -126,7 +126,7 @@ def _count(given: Ints, real: RealLabels) -> Ints:
     return np.bincount(cells, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
 
 
-def _best_mistake(counts: Ints) -> tuple[Mistake, int]:
+def _best_mistake(counts: Ints) -> tuple[WrongOrder, int]:
     """The known mistake that fits most images when undone, and how many it fits."""
     candidates = [*known_mistakes(), _best_move(counts, 1), _best_move(counts, -1)]
     fits = [_fit(mistake, counts) for mistake in candidates]
@@ -134,12 +134,12 @@ def _best_mistake(counts: Ints) -> tuple[Mistake, int]:
     return candidates[best], fits[best]
 
 
-def _fit(mistake: Mistake, counts: Ints) -> int:
+def _fit(mistake: WrongOrder, counts: Ints) -> int:
     given = np.flatnonzero(mistake.true != UNKNOWN)
     return int(counts[given, mistake.true[given]].sum())
 
 
-def _best_move(counts: Ints, by: int) -> Mistake:
+def _best_move(counts: Ints, by: int) -> WrongOrder:
     """The shift by one that fits best, wherever it begins."""
     moved = np.zeros(N_CLASSES, dtype=np.int64)
     moved[slice(None, -1) if by > 0 else slice(1, None)] = np.diagonal(counts, by)

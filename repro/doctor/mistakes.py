@@ -17,7 +17,7 @@ UNKNOWN = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class WrongOrder:
     """A wrong order: `name` says how it came about, `true[given]` is the class meant, or UNKNOWN."""
 
     name: str
@@ -25,7 +25,7 @@ class Mistake:
 
 
 @cache
-def known_mistakes() -> tuple[Mistake, ...]:
+def known_mistakes() -> tuple[WrongOrder, ...]:
     """The wrong orders that are the same for everybody who makes the mistake."""
     classes = load_classes()
     devkit = sorted(range(N_CLASSES), key=lambda i: classes[i].devkit_id)
@@ -35,17 +35,17 @@ def known_mistakes() -> tuple[Mistake, ...]:
     )
     numbers, numbers_from_1 = (sorted(range(N_CLASSES), key=lambda i: str(i + start)) for start in (0, 1))
     return (
-        _mistake("the devkit's own order of classes", devkit),
-        _mistake("the devkit's own order of classes, numbered from 1", [UNKNOWN, *devkit[:-1]]),
-        _mistake("class names sorted as text", by_name),
-        _mistake("class names sorted as text, capitals first", capitals_first),
-        _mistake("class numbers sorted as text", numbers),
-        _mistake("class numbers from 1 sorted as text", numbers_from_1),
-        _mistake("the classes in reverse", range(N_CLASSES)[::-1]),
+        _wrong_order("the devkit's own order of classes", devkit),
+        _wrong_order("the devkit's own order of classes, numbered from 1", [UNKNOWN, *devkit[:-1]]),
+        _wrong_order("class names sorted as text", by_name),
+        _wrong_order("class names sorted as text, capitals first", capitals_first),
+        _wrong_order("class numbers sorted as text", numbers),
+        _wrong_order("class numbers from 1 sorted as text", numbers_from_1),
+        _wrong_order("the classes in reverse", range(N_CLASSES)[::-1]),
     )
 
 
-def moved_from(first: int, by: int) -> Mistake:
+def moved_from(first: int, by: int) -> WrongOrder:
     """All labels from `first` on are one too low (`by` is 1) or one too high (-1)."""
     true = np.arange(N_CLASSES)
     true[first:] += by
@@ -58,8 +58,8 @@ def moved_from(first: int, by: int) -> Mistake:
     else:
         cause = f"a folder that is no class stood before {name}"
     which = "every label is" if first <= max(-by, 0) else f"labels from {first} on are"
-    return Mistake(f"shifted by one: {which} one too {'low' if by > 0 else 'high'}, as if {cause}", true)
+    return WrongOrder(f"shifted by one: {which} one too {'low' if by > 0 else 'high'}, as if {cause}", true)
 
 
-def _mistake(name: str, true: Sequence[int]) -> Mistake:
-    return Mistake(name, np.array(true))
+def _wrong_order(name: str, true: Sequence[int]) -> WrongOrder:
+    return WrongOrder(name, np.array(true))

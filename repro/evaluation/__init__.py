@@ -1,4 +1,4 @@
-"""One evaluation, start to end: read `evaluate.py` first. The only room that knows torch."""
+"""One evaluation, start to end: read `evaluate.py` first."""
 
 import os
 

@@ -80,9 +80,11 @@ class StoredRows:
 def find_stored(plan: Plan, candidate: Candidate, order: Sequence[Sample]) -> StoredRows | None:
     """The newest run of `candidate` on all the plan's images, every one scored; None where there is none.
 
+    Its rows are given in `order`. A run whose images the plan's manifest does not vouch for is passed over.
+
     Raises:
-        StorageError: a run that could serve is damaged.
-        DataRefused: it is of other images by the same names.
+        StorageError: the record of a run is damaged, or the rows of one that could serve.
+        DataRefused: it is of other images by the same names, or these can no longer be read.
     """
     for record in reversed(list_runs(plan.request.runs)):
         if not _could_serve(record, plan, candidate):

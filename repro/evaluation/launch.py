@@ -30,7 +30,7 @@ class Launch:
 
 
 def find_launch(join: str | None = None) -> Launch | None:
-    """The launch named `join`, else torchrun's, where this process is one of several; None alone."""
+    """The launch named `join`, else that of torchrun, be it of one process; None without either."""
     rank, size = _told(RANKS, 0), max(_told(SIZES, 1), 1)
     if join:
         return Launch(f"launch {join}", rank, size)

@@ -129,13 +129,14 @@ class AblationStudy:
     differences: Mapping[str, tuple[float, tuple[float, float] | None]]
     claims: tuple[tuple[RowClaim, tuple[Decided, ...]], ...]
 
-    def verdict(self, claim: RowClaim, decided: Sequence[Decided]) -> Decision:
-        """Of a whole claim: it holds where all its comparisons do, none of them missing."""
-        found = {one.comparison: one.decision for one in decided}
-        if Decision.CONTRADICTED in found.values():
-            return Decision.CONTRADICTED
-        holds = all(found.get(comparison) is Decision.HOLDS for comparison in claim.comparisons)
-        return Decision.HOLDS if holds else Decision.UNDECIDED
+
+def decide_claim(claim: RowClaim, decided: Sequence[Decided]) -> Decision:
+    """Of a whole claim: it holds where all its comparisons do, none of them missing."""
+    found = {one.comparison: one.decision for one in decided}
+    if Decision.CONTRADICTED in found.values():
+        return Decision.CONTRADICTED
+    holds = all(found.get(comparison) is Decision.HOLDS for comparison in claim.comparisons)
+    return Decision.HOLDS if holds else Decision.UNDECIDED
 
 
 def study_ablation(outcomes: Sequence[Outcome], chance: float) -> AblationStudy:

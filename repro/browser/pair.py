@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import pandas as pd
 import streamlit as st
 
 from repro.analysis.error_study import ErrorStudy
 from repro.exceptions import UsageError
 from repro.specs import N_CLASSES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Pair = tuple[int, int]
 
@@ -47,8 +43,6 @@ def errors_of(pair: Pair, study: ErrorStudy) -> pd.DataFrame:
         )
         for label, predicted in (pair, pair[::-1])
     ]
-    import pandas as pd
-
     return pd.concat(ways)
 
 

@@ -114,13 +114,8 @@ def _slug(text: str) -> str:
 
 
 def _texts(entry: Entry, what: str, value: object, n: int | None = None) -> list[str]:
-    texts = [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
-    if (
-        not isinstance(value, list)
-        or not texts
-        or len(texts) != (n or len(value))
-        or len(texts) != len(value)
-    ):
+    texts = value if isinstance(value, list) else []
+    if not texts or n not in (None, len(texts)) or not all(isinstance(text, str) for text in texts):
         raise entry.refused(f"{what!r} needs {n or 'some'} texts")
     return texts
 

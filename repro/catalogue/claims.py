@@ -76,37 +76,35 @@ class CountedClaim(StatedClaim):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DifferenceClaim(StatedClaim):
+class TwoModelsClaim(StatedClaim):
+    """A model's `quantity` beside another's."""
+
+    subject: PrintedRow
+    reference: PrintedRow
+    quantity: str
+    macs_counter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceClaim(TwoModelsClaim):
     """`subject` minus `reference` is `stated`."""
 
-    subject: PrintedRow
-    reference: PrintedRow
-    quantity: str
     stated: Decimal
-    macs_counter: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RatioClaim(StatedClaim):
+class RatioClaim(TwoModelsClaim):
     """`subject` has `stated` per cent more, or fewer, than `reference`, the base of the percentage."""
 
-    subject: PrintedRow
-    reference: PrintedRow
-    quantity: str
     stated: Decimal
     more: bool
-    macs_counter: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NearClaim(StatedClaim):
+class NearClaim(TwoModelsClaim):
     """`subject` is about as large as `reference`: `within_pct` is what is taken for "about"."""
 
-    subject: PrintedRow
-    reference: PrintedRow
-    quantity: str
     within_pct: Decimal
-    macs_counter: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,15 +39,12 @@ def choose_split(shards: Iterable[Path]) -> list[Path]:
     by_split: dict[str, list[Path]] = defaultdict(list)
     for shard in shards:
         by_split[split_of(shard)].append(shard)
-    if len(by_split) == 1:
-        chosen = next(iter(by_split))
-    else:
-        chosen = next((name for name in _VALIDATION if name in by_split), "")
-    if not chosen and len(by_split) != 1:
+    meant = list(by_split) if len(by_split) == 1 else [name for name in _VALIDATION if name in by_split]
+    if not meant:
         found = [name or first_few([shard.name for shard in by_split[name]]) for name in sorted(by_split)]
         raise DataRefused(f"no validation split among {', '.join(found)}; give the shards of one split")
-    _refuse_missing_shards(by_split[chosen])
-    return by_split[chosen]
+    _refuse_missing_shards(by_split[meant[0]])
+    return by_split[meant[0]]
 
 
 def _refuse_missing_shards(shards: list[Path]) -> None:

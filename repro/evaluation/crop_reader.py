@@ -87,7 +87,7 @@ class CachedBatchReader(BatchReader[Geometry]):
         shapes = {g: (len(order), 3, g.size_px, g.size_px) for g in self.geometries}
         answer = _Answer({g: np.zeros(shape, np.uint8) for g, shape in shapes.items()})
         for i, (sample, kept) in enumerate(order):
-            self._answer(answer, i, sample, kept)
+            answer.facts.append(self._answer(answer, i, sample, kept))
         return CachedLoad(
             crops={g: torch.from_numpy(crops) for g, crops in answer.crops.items()},
             facts=tuple(answer.facts),
@@ -96,14 +96,13 @@ class CachedBatchReader(BatchReader[Geometry]):
             damaged=answer.damaged,
         )
 
-    def _answer(self, answer: _Answer, i: int, sample: Sample, kept: Mapping[Geometry, KeptCrop]) -> None:
-        """Adds one image; its bytes are read unless every crop is kept and the file has its stamp."""
+    def _answer(self, answer: _Answer, i: int, sample: Sample, kept: Mapping[Geometry, KeptCrop]) -> Facts:
+        """Adds one image's crops; its bytes are read unless all are kept and the file has their stamp."""
         stamp = stamp_of(self.dataset, sample)
         trusted = {g: one for g, one in kept.items() if stamp and one.stamp == stamp and not self.hash_all}
         found = self._take(answer, i, trusted)
         if self.geometries <= found.keys():
-            answer.facts.append(_facts_of(found))
-            return
+            return _facts_of(found)
         sha256 = None
         try:
             data = self.dataset.read(sample)
@@ -111,8 +110,7 @@ class CachedBatchReader(BatchReader[Geometry]):
             # Also the crops taken by their stamp must be of these bytes.
             found = self._take(answer, i, {g: one for g, one in kept.items() if one.sha256 == sha256})
             if self.geometries <= found.keys():
-                answer.facts.append(_facts_of(found))
-                return
+                return _facts_of(found)
             answer.decoded += 1
             image = decode(data)
         except (OSError, UnreadableImage) as error:
@@ -126,7 +124,7 @@ class CachedBatchReader(BatchReader[Geometry]):
             if sha256:  # a file that could not be read at all is tried again each time
                 new = NewCrop(i, stamp, hashlib.sha256(answer.crops[g][i]).hexdigest())
                 answer.new.setdefault(g, []).append(new)
-        answer.facts.append(facts)
+        return facts
 
     @staticmethod
     def _take(answer: _Answer, i: int, kept: Mapping[Geometry, KeptCrop]) -> dict[Geometry, KeptCrop]:

@@ -35,9 +35,8 @@ class HubFile:
         from huggingface_hub import hf_hub_download
 
         with self._one_line_errors("are not in the cache"):
-            self._ask(
-                self.weights.revision
-            )  # asks once; hf_hub_download by itself would go on asking for most of a minute
+            # Asks once; hf_hub_download by itself would go on asking for most of a minute.
+            self._ask(self.weights.revision)
             weights = self.weights
             path = hf_hub_download(weights.repo_id, weights.filename, revision=weights.revision, token=False)
             return Path(path)

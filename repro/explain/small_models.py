@@ -27,18 +27,20 @@ def count_right(model: SmallModel, n: int) -> Iterator[tuple[str, int]]:
     Conditions are the splits that were held out, the controls, and every dose of the size and the context
     probe (`context: surroundings greyed 1`), the latter two on the split `test`.
     """
-    splits: tuple[Split, ...] = ("sizes", "scenes", "test")
-    for split in splits:
+    apart: tuple[Split, ...] = ("sizes", "scenes")
+    for split in apart:
         scenes = held_out_scenes(split, n)
-        crops = [render(scene) for scene in scenes]
-        yield split, _right(model, scenes, crops)
+        yield split, _right(model, scenes, [render(scene) for scene in scenes])
+    test = held_out_scenes("test", n)
+    crops = [render(scene) for scene in test]
+    yield "test", _right(model, test, crops)
     for name in CONTROLS:
-        yield name, _right(model, scenes, [control(scene, name) for scene in scenes])
-    probed = [_as_probed(scene, crops, place) for place, scene in enumerate(scenes)]
+        yield name, _right(model, test, [control(scene, name) for scene in test])
+    probed = [_as_probed(scene, crops, place) for place, scene in enumerate(test)]
     for kind in KINDS:
         for dose in DOSES[kind]:
             changed = [apply(scene, dose) for scene in probed]
-            yield f"{kind}: {dose.name} {dose.dose:g}", _right(model, scenes, changed)
+            yield f"{kind}: {dose.name} {dose.dose:g}", _right(model, test, changed)
 
 
 def _right(model: SmallModel, scenes: Sequence[SizeScene], crops: Sequence[Crop]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from io import BytesIO
 
-from repro.analysis.ablation import ALIKE, BASELINE, AblationStudy
+from repro.analysis.ablation import ALIKE, BASELINE, AblationStudy, decide_claim
 from repro.reporting.figures import percent_interval, points_interval
 from repro.reporting.picture import STYLE
 from repro.reporting.table import Column, Group, Table
@@ -58,7 +58,7 @@ def claims_table(study: AblationStudy) -> Table:
     """The claims, each with its comparisons."""
     groups = tuple(
         Group(
-            f"{claim.says}: {study.verdict(claim, decided)}",
+            f"{claim.says}: {decide_claim(claim, decided)}",
             tuple(
                 (
                     f"{one.comparison.first} {one.comparison.relation} {one.comparison.second}",

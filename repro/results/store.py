@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -123,11 +124,8 @@ class RunFolder:
     def tidy(self) -> None:
         """Removes what a process killed just after it finished the run left behind; best effort."""
         with suppress(Busy, StorageError, OSError):
-            if any(
-                path
-                for pattern in ("shards", "leases", ".owner", ".*.tmp")
-                for path in self.path.glob(pattern)
-            ):
+            left = map(self.path.glob, ("shards", "leases", ".owner", ".*.tmp"))
+            if any(chain.from_iterable(left)):
                 with self.locked():
                     self._clear_shards()
                     self._clear_leases()

@@ -109,13 +109,15 @@ def _ask(planned: SizeStudy, model: str, training: Training, folder: Path) -> li
     from repro.explain.doses import VERSION as DOSES_VERSION
     from repro.explain.small_models import count_right
     from repro.results.atomic import write_atomically
+    from repro.training.checkpoints import TrainingFolder
     from repro.training.size_in_context import SmallModel
     from repro.training.size_scenes import VERSION
 
     own = folder / training.name
     path = own / f"answers-{VERSION}-{DOSES_VERSION}-{planned.n_held_out}.json"
     if not path.is_file():
-        small = SmallModel(training.recipe, own / "model.safetensors", planned.device)
+        weights = TrainingFolder(own, training.identity).finished_weights()
+        small = SmallModel(training.recipe, weights, planned.device)
         counts = dict(count_right(small, planned.n_held_out))
         write_atomically(path, json.dumps(counts, indent=1).encode())
     counts = json.loads(path.read_text(encoding="utf-8"))

@@ -7,7 +7,6 @@ on in the same manner; a trial is as noisy as its machine, and never repeated fo
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -32,6 +31,7 @@ from repro.evaluation.shards import Batch, Shard, shard_size
 from repro.exceptions import StorageError, UsageError
 from repro.results.atomic import storage_errors, write_atomically
 from repro.results.record import Numerics
+from repro.results.sealed import seal, unseal
 from repro.specs import digest
 
 WayT = TypeVar("WayT")
@@ -75,9 +75,7 @@ def choose_manners(plan: Plan) -> tuple[Plan, Mapping[str, Manner]]:
     if chosen is None:
         with batch_fits(numerics.batch_size):
             chosen = _Trial(plan, numerics).run()
-        values = asdict(chosen)
-        text = json.dumps(values | {"sha256": digest(values)}, indent=1, sort_keys=True, allow_nan=False)
-        write_atomically(path, text.encode())
+        write_atomically(path, seal(asdict(chosen)).rstrip().encode())  # without a last line end, as ever
     request = replace(request, batch_size=chosen.batch_size, threads=chosen.threads)
     return replace(plan, request=request), chosen.manners
 
@@ -101,9 +99,7 @@ def _read(path: Path) -> Chosen | None:
             return None
         content = path.read_bytes()
     try:
-        values = json.loads(content)
-        if values.pop("sha256") != digest(values):
-            raise ValueError("it is not what was written")
+        values = unseal(content.decode())
         manners = {model: Manner(**manner) for model, manner in values["manners"].items()}
         return Chosen(**values | {"manners": manners})
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from repro.results.atomic import write_atomically
 from repro.results.complexities import versions_of_counters
+from repro.results.sealed import seal, unseal
 from repro.specs import ModelSpec
 
 
@@ -43,7 +43,7 @@ def kept_breakdown(spec: ModelSpec, folder: Path) -> Breakdown | None:
         return None
     try:
         path = _path(folder, spec.timm_name, spec.protocols["authors"].size_px)
-        known = _breakdown(json.loads(path.read_text(encoding="utf-8")))
+        known = _breakdown(unseal(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # never counted, or damaged: counting again costs a second
     return known if known.versions == versions_of_counters() else None
@@ -55,7 +55,7 @@ def keep_breakdown(counted: Breakdown, folder: Path) -> None:
     Raises:
         StorageError: the disk does not take it.
     """
-    text = json.dumps(asdict(counted), indent=1) + "\n"
+    text = seal(asdict(counted), sort=False)  # the parts stand in the order of the network
     write_atomically(_path(folder, counted.timm_name, counted.size_px), text.encode())
 
 

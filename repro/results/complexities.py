@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -10,7 +9,8 @@ from pathlib import Path
 
 from repro.results.atomic import write_atomically
 from repro.results.record import Complexity, complexity_from
-from repro.specs import ModelSpec, digest
+from repro.results.sealed import seal, unseal
+from repro.specs import ModelSpec
 
 
 def kept_complexity(spec: ModelSpec, folder: Path) -> Complexity | None:
@@ -19,12 +19,9 @@ def kept_complexity(spec: ModelSpec, folder: Path) -> Complexity | None:
         return None
     path = _path(folder, spec.timm_name, spec.protocols["authors"].size_px)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        known = complexity_from(values) if values.pop("sha256") == digest(values) else None
+        known = complexity_from(unseal(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # never counted, or damaged: counting again costs a second
-    if known is None:
-        return None
     counted_by = {name: count.version for name, count in known.macs.items()}
     return known if counted_by == versions_of_counters() else None
 
@@ -35,9 +32,7 @@ def keep_complexity(counted: Complexity, folder: Path) -> None:
     Raises:
         StorageError: the disk does not take them.
     """
-    values = asdict(counted)
-    text = json.dumps(values | {"sha256": digest(values)}, indent=1, sort_keys=True) + "\n"
-    write_atomically(_path(folder, counted.timm_name, counted.size_px), text.encode())
+    write_atomically(_path(folder, counted.timm_name, counted.size_px), seal(asdict(counted)).encode())
 
 
 def versions_of_counters() -> dict[str, str]:

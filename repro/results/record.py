@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from repro.exceptions import StorageError, UsageError
+from repro.results.sealed import seal, unseal
 from repro.results.typed import check_types
-from repro.specs import Protocol, digest
+from repro.specs import Protocol
 
 _T = TypeVar("_T")
 
@@ -236,8 +237,7 @@ class RunRecord:
             "status": self.status,
             "protocol_hash": self.protocol.hash if self.protocol else None,
         }
-        values["sha256"] = digest(values)
-        return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        return seal(values)
 
     @classmethod
     def from_json(cls, text: str, path: Path) -> RunRecord:
@@ -247,15 +247,13 @@ class RunRecord:
             StorageError: the text is damaged, or written by a newer version.
         """
         try:
-            values = json.loads(text)
-            if values["schema"] > SCHEMA:
+            schema = json.loads(text)["schema"]  # first: a newer version may seal otherwise
+            if schema > SCHEMA:
                 raise StorageError(
-                    f"{path} has schema {values['schema']}, this version reads 1 to {SCHEMA}",
+                    f"{path} has schema {schema}, this version reads 1 to {SCHEMA}",
                     hint="in the checkout of repro: git pull && make install",
                 )
-            if values.pop("sha256") != digest(values):
-                raise ValueError("it is not what was written: its SHA-256 differs")
-            record = _record(values)
+            record = _record(unseal(text))
             check_types(record, cls, "it")
             return record
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from repro.exceptions import StorageError
 from repro.results.atomic import write_atomically
 from repro.results.predictions import read_checked, to_bytes
 from repro.results.record import Numerics
-from repro.specs import digest
+from repro.results.sealed import seal, unseal
 
 SCHEMA = 1
 
@@ -89,10 +88,7 @@ def write_sweep(path: Path, sweep: Sweep) -> Sweep:
     """
     data = to_bytes(sweep.rows)
     record = dataclasses.replace(sweep.record, rows_sha256=hashlib.sha256(data).hexdigest())
-    values = dataclasses.asdict(record)
-    values["sha256"] = digest(values)
-    # Unsorted: the variations stand in the table's order.
-    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = seal(dataclasses.asdict(record), sort=False)  # the variations stand in the table's order
     write_atomically(path / "top1.parquet", data)
     write_atomically(path / "sweep.json", text.encode())
     return Sweep(record, sweep.rows)
@@ -108,9 +104,7 @@ def read_sweep(path: Path, key: str) -> Sweep | None:
     if not file.is_file():
         return None
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        if values.pop("sha256") != digest(values):
-            raise ValueError("it is not what was written: its SHA-256 differs")
+        values = unseal(file.read_text(encoding="utf-8"))
         record = SweepRecord(**values | {"numerics": Numerics(**values["numerics"])})
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise StorageError(f"{file} is damaged ({error}); delete it to sweep again") from error

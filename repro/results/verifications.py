@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from repro.exceptions import StorageError
 from repro.results.atomic import write_atomically
 from repro.results.record import DatasetRecord, WeightsRecord, protocol_from
 from repro.results.runs import file_name
-from repro.specs import Protocol, digest
+from repro.results.sealed import seal, unseal
+from repro.specs import Protocol
 
 SCHEMA = 2
 """Also of the way of deciding: another one makes other files."""
@@ -81,9 +81,7 @@ class VerificationRecord:
 
     def to_json(self) -> str:
         """Sorted, without NaN; `sha256` is that of all the other values."""
-        values = dataclasses.asdict(self)
-        values["sha256"] = digest(values)
-        return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        return seal(dataclasses.asdict(self))
 
 
 def verifications_folder(runs: Path) -> Path:
@@ -113,10 +111,7 @@ def find_verification(path: Path, key: str) -> VerificationRecord | None:
     """
     again = f"rm {path}, then run the same command again"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("sha256") != digest(values):
-            raise ValueError("it is not what was written: its SHA-256 differs")
-        record = _record(values)
+        record = _record(unseal(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from repro.exceptions import Busy, StorageError
 from repro.results.atomic import storage_errors, sweep_temporaries, write_atomically
 from repro.results.locks import take_lock
+from repro.results.sealed import seal, unseal
 
 Row = Mapping[str, int | float | None]
 """What an epoch brought, by column of the log; None: not measured."""
@@ -74,18 +75,38 @@ class TrainingFolder:
     def record(self) -> dict[str, Any] | None:
         """The record of the training that is done, or None.
 
+        One without a seal is of an earlier version, and taken as it stands.
+
         Raises:
             StorageError: it is damaged, or that of another training.
         """
         if not self.record_path.is_file():
             return None
         try:
-            record: dict[str, Any] = json.loads(self.record_path.read_text(encoding="utf-8"))
+            text = self.record_path.read_text(encoding="utf-8")
+            record: dict[str, Any] = json.loads(text)
+            if "sha256" in record:
+                record = unseal(text)
             identity = record["identity"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StorageError(f"{self.record_path} is damaged; delete {self.path} to train anew") from error
         self._require_own(identity)
         return record
+
+    def finished_weights(self) -> Path:
+        """The file of the weights of the training that is done.
+
+        Raises:
+            StorageError: it cannot be read, or is not the file that was written.
+        """
+        record = self.record() or {}
+        try:
+            if hashlib.sha256(self.weights_path.read_bytes()).hexdigest() == record.get("weights_sha256"):
+                return self.weights_path
+            why = f"its SHA-256 is not that of {self.record_path.name}"
+        except OSError as error:
+            why = str(error)
+        raise StorageError(f"{self.weights_path} is damaged ({why}); delete {self.path} to train anew")
 
     def load(self) -> Checkpoint | None:
         """The last checkpoint that is whole; None where there is none."""
@@ -128,13 +149,12 @@ class TrainingFolder:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
         data = safetensors.torch.save(tensors, dict(about))
         write_atomically(self.weights_path, data)
-        sealed = {
+        whole = {
             "identity": self.identity,
             **record,
             "weights_sha256": hashlib.sha256(data).hexdigest(),
         }
-        text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        write_atomically(self.record_path, text.encode())
+        write_atomically(self.record_path, seal(whole, sort=False).encode())
         for path in self._files():
             path.unlink(missing_ok=True)
 

@@ -46,6 +46,7 @@ def test_a_damaged_choice_is_refused(request_: Request) -> None:
     (path,) = (request.runs / "trials").iterdir()
     kept = path.read_bytes()
     assert b'"batch_size": 4' in kept
+    assert kept.endswith(b"}")  # as ever
     other = kept.replace(b'"batch_size": 4', b'"batch_size": 5')
     for damaged in (other, b"7", kept[:-9] + b"\xff" + kept[-8:]):
         path.write_bytes(damaged)

@@ -144,6 +144,24 @@ def test_a_training_that_is_done_is_not_repeated(data: Path, whole: Path) -> Non
     assert not list(whole.glob("checkpoints/*"))
 
 
+def test_a_changed_record_or_other_weights_are_refused(data: Path, whole: Path, tmp_path: Path) -> None:
+    """Also one digit of it; a record of an earlier version has no seal, and counts as it stands."""
+    out, identity = shutil.copytree(whole, tmp_path / "out"), toy(data).identity
+    kept = TrainingFolder(out, identity)
+    text = kept.record_path.read_text()
+    record = kept.record()
+    assert record is not None
+    assert kept.finished_weights() == kept.weights_path
+    kept.record_path.write_text(text.replace('"seed": 0', '"seed": 9'))
+    with pytest.raises(StorageError, match=r"training\.json is damaged"):
+        train(toy(data), out, Quiet())
+    kept.record_path.write_text(json.dumps(record))
+    assert train(toy(data), out, Quiet()) == record
+    kept.weights_path.write_bytes(kept.weights_path.read_bytes() + b"\0")
+    with pytest.raises(StorageError, match=r"model\.safetensors is damaged"):
+        kept.finished_weights()
+
+
 def test_another_recipe_is_refused_in_the_same_folder(data: Path, whole: Path, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="holds another training"):
         train(toy(data, "optimisation.learning_rate=1e-3"), whole, Quiet())

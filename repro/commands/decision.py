@@ -19,13 +19,12 @@ from repro.commands.door import tell
 from repro.commands.evaluate import interruptible
 from repro.commands.progress import ProgressBar
 from repro.datasets.sampling import in_random_order
+from repro.doctor.dataset_record import describe_dataset
 from repro.evaluation.evidence import Evidence, find_stored
 from repro.evaluation.plan import Plan
 from repro.evaluation.standing import Standing
 from repro.exceptions import InvalidRun
 from repro.reporting.verification import interval_text
-from repro.results.manifest import NOT_VERIFIED
-from repro.results.record import DatasetRecord
 from repro.results.verifications import (
     SCHEMA,
     VerificationRecord,
@@ -172,26 +171,13 @@ class _Decider:
                 for candidate in self.plan.candidates
             ),
             protocol_name=request.protocol_name,
-            dataset=self._describe_dataset(found.n_used),
+            dataset=describe_dataset(
+                self.plan.dataset, self.evidence.digest(found.n_used), self.plan.manifest
+            ),
             seen=self.evidence.seen(found.n_used),
             machine=machine,
             code=describe_code(),
             arguments=request.arguments,
             started=started.isoformat(timespec="seconds"),
             seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
-        )
-
-    def _describe_dataset(self, n_used: int) -> DatasetRecord:
-        dataset = self.plan.dataset
-        return DatasetRecord(
-            name=dataset.name,
-            kind=dataset.kind,
-            root=str(dataset.root),
-            n=len(dataset.samples),
-            n_expected=dataset.n_expected,
-            n_classes=len({sample.label for sample in dataset.samples}),
-            partial=dataset.partial,
-            labels=dataset.labels_from,
-            digest=self.evidence.digest(n_used),
-            verified=str(self.plan.manifest or NOT_VERIFIED),
         )

@@ -18,6 +18,7 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from repro.doctor.dataset_record import describe_dataset
 from repro.evaluation.canary import inspect_canary, put_canary_first
 from repro.evaluation.complexity import count_complexity
 from repro.evaluation.environment import describe_code
@@ -30,9 +31,9 @@ from repro.evaluation.scoring import Watcher, forget_failures, gather
 from repro.evaluation.shards import Shard
 from repro.evaluation.standing import Standing
 from repro.evaluation.trial import choose_manners
-from repro.results.manifest import NOT_VERIFIED, changed_images, repeated_images
+from repro.results.manifest import changed_images, repeated_images
 from repro.results.predictions import OK, SCHEMA
-from repro.results.record import Complexity, DatasetRecord, LowPrecision, ModelRecord, RunRecord
+from repro.results.record import Complexity, LowPrecision, ModelRecord, RunRecord
 from repro.results.runs import name_run
 from repro.results.store import RunFolder
 from repro.results.summary import summarise
@@ -155,7 +156,7 @@ class _Evaluation:
             model=ModelRecord(spec.name, spec.label, spec.token_mixer, str(spec.timm_name), weights),
             protocol_name=self.request.protocol_name,
             protocol=run.candidate.protocol,
-            dataset=self._describe_dataset(rows),
+            dataset=describe_dataset(self.dataset, _digest_of(rows), self.plan.manifest),
             numerics=replace(self.images.numerics, dtype=run.manner.dtype_name),
             complexity=run.complexity,
             summary=summarise(rows, expected, self.request.allow_unreadable, changed, repeated),
@@ -186,21 +187,8 @@ class _Evaluation:
             rows = gather(run.folder, self.images.shards)
         return rows, judged.record
 
-    def _describe_dataset(self, rows: pa.Table) -> DatasetRecord:
-        identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id")
-        return DatasetRecord(
-            name=self.dataset.name,
-            kind=self.dataset.kind,
-            root=str(self.dataset.root),
-            n=len(self.dataset.samples),
-            n_expected=self.dataset.n_expected,
-            n_classes=len({sample.label for sample in self.dataset.samples}),
-            partial=self.dataset.partial,
-            labels=self.dataset.labels_from,
-            digest=digest_each(
-                list(row.values()) for part in identity.to_batches(1000) for row in part.to_pylist()
-            ),
-            verified=str(self.plan.manifest or NOT_VERIFIED),
-            test_set=self.dataset.test_set,
-            classes=self.dataset.classes,
-        )
+
+def _digest_of(rows: pa.Table) -> str:
+    """The digest over the identity of every row, whatever their order."""
+    identity = rows.select(["image_id", "sha256", "label"]).sort_by("image_id")
+    return digest_each(list(row.values()) for part in identity.to_batches(1000) for row in part.to_pylist())

@@ -16,12 +16,12 @@ from repro.datasets.dataset import Dataset, image_ids
 from repro.datasets.entries import first_few, match_names, require_text
 from repro.datasets.imagenet_x import imagenet_x_labels
 from repro.datasets.labels import ImageLabels, load_labels, packaged_labels
+from repro.doctor.dataset_record import describe_dataset
 from repro.doctor.label_order import refuse_wrong_order
 from repro.exceptions import DataRefused, UsageError
 from repro.exchange.prediction_files import Predictions, read_prediction_file, refuse_doubled, softmax
-from repro.results.manifest import NOT_VERIFIED
 from repro.results.predictions import OK, SCHEMA
-from repro.results.record import IMPORTED, DatasetRecord, ModelRecord, RunRecord, WeightsRecord
+from repro.results.record import IMPORTED, ModelRecord, RunRecord, WeightsRecord
 from repro.results.runs import name_run, read_record
 from repro.results.store import RunFolder
 from repro.results.summary import summarise
@@ -170,18 +170,7 @@ def _record(
         model=ModelRecord(spec.name, spec.label, spec.token_mixer, spec.timm_name or "", file),
         protocol_name=PROTOCOL_NAME,
         protocol=None,
-        dataset=DatasetRecord(
-            name=dataset.name,
-            kind=dataset.kind,
-            root=str(dataset.root),
-            n=len(dataset.samples),
-            n_expected=dataset.n_expected,
-            n_classes=len({sample.label for sample in dataset.samples}),
-            partial=dataset.partial,
-            labels=dataset.labels_from,
-            digest=dataset.listing,
-            verified=NOT_VERIFIED,
-        ),
+        dataset=describe_dataset(dataset, dataset.listing),
         numerics=None,
         complexity=None,
         summary=summarise(rows, [sample.image_id for sample in dataset.samples]),

@@ -267,13 +267,13 @@ def _record(values: dict[str, Any]) -> RunRecord:
     """Builds the nested dataclasses; derived values (`status`, `protocol_hash`) are computed, not read."""
     del values["status"], values["protocol_hash"]
     model, numerics, complexity = values["model"], values["numerics"], values["complexity"]
-    dataset, protocol = values["dataset"], values["protocol"]
+    protocol = values["protocol"]
     return RunRecord(
         **values
         | {
             "model": ModelRecord(**model | {"weights": WeightsRecord(**model["weights"])}),
             "protocol": protocol and protocol_from(protocol),
-            "dataset": DatasetRecord(**dataset | {"classes": tuple(dataset.get("classes", ()))}),
+            "dataset": dataset_from(values["dataset"]),
             "numerics": numerics and Numerics(**numerics),
             "complexity": complexity and complexity_from(complexity),
             "summary": Summary(**values["summary"]),
@@ -286,6 +286,11 @@ def _record(values: dict[str, Any]) -> RunRecord:
 def protocol_from(values: Mapping[str, Any]) -> Protocol:
     """The protocol that `dataclasses.asdict` wrote, and JSON kept: its tuples are lists there."""
     return Protocol(**{**values, **{name: tuple(values[name]) for name in ("mean", "std")}})
+
+
+def dataset_from(values: Mapping[str, Any]) -> DatasetRecord:
+    """The dataset that `dataclasses.asdict` wrote; before there were test sets it had no classes."""
+    return DatasetRecord(**{**values, "classes": tuple(values.get("classes", ()))})
 
 
 def complexity_from(values: Mapping[str, Any]) -> Complexity:

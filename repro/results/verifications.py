@@ -10,7 +10,7 @@ from typing import Any
 
 from repro.exceptions import StorageError
 from repro.results.atomic import write_atomically
-from repro.results.record import DatasetRecord, WeightsRecord, protocol_from
+from repro.results.record import DatasetRecord, WeightsRecord, dataset_from, protocol_from
 from repro.results.runs import file_name
 from repro.results.sealed import seal, unseal
 from repro.specs import Protocol
@@ -127,7 +127,7 @@ def _record(values: dict[str, Any]) -> VerificationRecord:
         | {
             "pairs": tuple(VerifiedPair(**pair) for pair in values["pairs"]),
             "models": tuple(map(_model, values["models"])),
-            "dataset": DatasetRecord(**values["dataset"]),
+            "dataset": dataset_from(values["dataset"]),
             "arguments": tuple(values["arguments"]),
         }
     )

@@ -21,6 +21,7 @@ from repro.evaluation.evidence import Evidence
 from repro.evaluation.plan import Request, plan_evaluation
 from repro.evaluation.random_pass import score_until
 from repro.results.runs import list_runs
+from repro.results.verifications import find_verification
 from tests.evaluation.test_evaluate import Watcher
 from tests.oracle import FORGETFUL, NAME, paint_folders, save_weights
 
@@ -105,8 +106,13 @@ def test_a_part_of_a_test_set_is_decided_over_its_classes(invoke: Invoke, tmp_pa
     assert result.exit_code == 0, result.output
     assert "arg-max over its 200" in result.stderr
     assert " --test-set imagenet-a " in result.stderr.splitlines()[-1]
-    found = [json.loads(path.read_text()) for path in tmp_path.glob("runs/verifications/*.json")]
-    assert sorted(one["dataset"]["name"] for one in found) == ["imagenet-a", "part"]
+    a = find_test_set("imagenet-a").classes
+    found = {}
+    for path in tmp_path.glob("runs/verifications/*.json"):
+        record = find_verification(path, json.loads(path.read_text())["key"])
+        assert record is not None
+        found[record.dataset.name] = (record.dataset.test_set, record.dataset.classes)
+    assert found == {"imagenet-a": ("imagenet-a", a), "part": ("", ())}
 
 
 def test_it_is_no_run(invoke: Invoke, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 from repro.commands.door import RunsOption, said_again, tell
 from repro.commands.show import Format, FormatWithJson, write_table
 from repro.exceptions import InvalidRun, UsageError
+from repro.results.choice import refuse_other_classes
 from repro.results.runs import find_run, read_record, runs_folder
 
 
@@ -51,6 +52,7 @@ def compare(
     for record in records.values():
         if record.summary.invalid:
             raise InvalidRun(f"{record.run_id} is INVALID: {record.summary.invalid}")
+    refuse_other_classes(records)
     rows = {run_id: read_rows(path, record) for run_id, (record, path) in found.items()}
     pairs = compare_pairs(rows, common)
     metrics = [measure_run(run_id, of_run) for run_id, of_run in rows.items()]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from repro.catalogue.models import find_model
 from repro.exceptions import InvalidRun, UsageError
 from repro.results.runs import find_run, list_runs, moved_runs, no_runs, read_record
+from repro.specs import N_CLASSES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,7 @@ def choose_runs(folder: Path, names: Sequence[str], models: str | None) -> RunCh
     """The runs named, else all valid ones (of the models) that are of the same images as the newest.
 
     Raises:
-        UsageError: there is none, both are asked for, or those named are of different images.
+        UsageError: there is none, both are asked for, or those named are of different images or classes.
         InvalidRun: one that is named is invalid.
     """
     if names and models is not None:
@@ -82,6 +83,9 @@ def choose_among(folder: Path, found: Sequence[RunRecord], models: str | None = 
     newest = rows[valid[-1].run_id]
     same = {record.run_id: record for record in valid if _same_images(rows[record.run_id], newest)}
     left_out |= {run: "of other images" for run in rows if run not in same}
+    for run in _among_other_classes(same):
+        left_out[run] = "answered among other classes"
+        del same[run]
     others = _of_other_bytes(same, {run: folder / run for run in same})
     left_out |= {run: f"of other images by the same names: {why}" for run, why in others.items()}
     records = {run: record for run, record in same.items() if run not in others}
@@ -110,9 +114,35 @@ def _named(folder: Path, names: Sequence[str]) -> RunChoice:
                 f"{rows[run].num_rows:,}, and not the same; errors are counted over runs of the same images",
                 hint="repro runs",
             )
+    refuse_other_classes(records)
     for run, why in _of_other_bytes(records, paths).items():
         raise UsageError(f"runs of different images by the same names: in {run}, {why}", hint="repro runs")
     return RunChoice(records, rows, {}, named)
+
+
+def refuse_other_classes(records: Mapping[str, RunRecord]) -> None:
+    """Refuses runs that cannot be compared, though they be of the same images.
+
+    Raises:
+        UsageError: of two that were made here the arg-max was taken over different classes.
+    """
+    for run, last in _among_other_classes(records).items():
+        choices, others = (len(records[one].dataset.classes) or N_CLASSES for one in (run, last))
+        raise UsageError(
+            f"runs of other classes: {run} answered among {choices:,}, {last} among {others:,}; "
+            "where one may err, the other had no choice",
+            hint="repro eval, with the same --test-set for both or without it",
+        )
+
+
+def _among_other_classes(records: Mapping[str, RunRecord]) -> dict[str, str]:
+    """The runs whose arg-max was taken over other classes than that of the last made here; and that last.
+
+    Imported predictions do not tell among which classes they were made.
+    """
+    classes = {run: record.dataset.classes for run, record in records.items() if not record.imported}
+    *others, last = classes or [""]
+    return {run: last for run in others if classes[run] != classes[last]}
 
 
 def _of_models(found: Sequence[RunRecord], models: str) -> list[RunRecord]:

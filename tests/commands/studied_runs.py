@@ -56,6 +56,7 @@ def write_run(
     started: str = "2026-08-01T12:00:00+00:00",
     imported: bool = False,
     unread: Collection[str] = (),
+    test_set: str = "",
 ) -> RunRecord:
     """A run of all photographs under `root`, those `wrong` taken for lipsticks, each a bit less sure."""
     files = sorted(root.glob("*/*.JPEG"), key=lambda path: path.stem)
@@ -78,7 +79,9 @@ def write_run(
             }
         )
     origin = IMPORTED if imported else "hub"
-    record = run_of(base, len(files) - sum(wrong), n=len(files), origin=origin, started=started)
+    record = run_of(
+        base, len(files) - sum(wrong), n=len(files), origin=origin, started=started, test_set=test_set
+    )
     fingerprint = digest([model, list(wrong)])
     record = replace(
         record,

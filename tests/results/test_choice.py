@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from repro.commands import app
 from repro.exceptions import UsageError
 from repro.results.choice import choose_runs
 from repro.results.runs import find_run, list_runs
@@ -64,6 +66,25 @@ def test_an_image_that_could_not_be_read_is_no_other_image(tmp_path: Path, photo
     write_run(runs, photos, "whole", [True] * 6, started=FIRST)
     write_run(runs, photos, "failed", [True] * 6, started=SECOND, unread=["plain"])
     assert len(choose_runs(runs, [], None).records) == 2
+
+
+def test_runs_among_other_classes_are_left_out(tmp_path: Path, photos: Path) -> None:
+    """A run among the 200 classes of ImageNet-A is right where one among all 1000 may err."""
+    runs = tmp_path / "runs"
+    among_its_own = write_run(runs, photos, "own", [True] * 6, started=FIRST, test_set="imagenet-a")
+    among_all = write_run(runs, photos, "all", [True] * 6, started=SECOND)
+    imported = write_run(runs, photos, "imported", [True] * 6, started=THIRD, imported=True)
+    choice = choose_runs(runs, [], None)
+    assert list(choice.records) == list(choice.rows) == [among_all.run_id, imported.run_id]
+    assert choice.left_out == {among_its_own.run_id: "answered among other classes"}
+    told = f"{among_its_own.run_id} answered among 200, {among_all.run_id} among 1,000"
+    with pytest.raises(UsageError, match=told):
+        choose_runs(runs, [among_its_own.run_id, among_all.run_id], None)
+    compared = ["compare", among_its_own.run_id, among_all.run_id, "--runs", str(runs)]
+    refused = CliRunner().invoke(app, compared)
+    assert (refused.exit_code, told in refused.stderr) == (2, True), refused.output
+    named = [among_its_own.run_id, imported.run_id]
+    assert list(choose_runs(runs, named, None).records) == named
 
 
 @pytest.mark.parametrize("move", [shutil.move, shutil.copytree], ids=["renamed", "copied"])

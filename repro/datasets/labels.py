@@ -98,7 +98,7 @@ def load_labels(source: Path) -> ImageLabels:
         UsageError: there is no such file, or a record cannot hold its name.
         DataRefused: it cannot be read, or a label is doubtful.
     """
-    require_text("--labels", source)
+    require_text("--labels", source.absolute())
     try:
         if not source.exists():
             raise UsageError(f"no such file for --labels: {source}")

@@ -170,6 +170,7 @@ class _Evaluation:
             waited_seconds=round(waits.seconds(), 3) if waits else None,
             memory_format=run.manner.memory_format,
             low_precision=low_precision,
+            labels_file=str(self.request.labels.absolute()) if self.request.labels else "",
         )
         if record.status == "invalid":  # first: a kill in between must not keep what failed
             forget_failures(run.folder, self.images.shards, rows, [*changed, *chain.from_iterable(repeated)])

@@ -9,6 +9,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -139,6 +140,7 @@ class LowPrecision:
 class RunRecord:
     """All that decided a run's numbers; None where imported predictions do not tell.
 
+    `labels_file` is the absolute path of what `--labels` named, empty where nothing was named.
     `n_cached` counts the images whose crops came from a cache, and of `seconds` the networks had to wait
     `waited_seconds` for images, both in the pass that finished the run; None: that was not measured.
     """
@@ -164,6 +166,7 @@ class RunRecord:
     waited_seconds: float | None = None
     memory_format: str = "contiguous"
     low_precision: LowPrecision | None = None
+    labels_file: str = ""
 
     @property
     def status(self) -> Literal["complete", "invalid"]:
@@ -194,11 +197,13 @@ class RunRecord:
     @property
     def labels_passed(self) -> Path | None:
         """The `--labels` of the evaluation: images in one folder have no others."""
-        for i, argument in enumerate(self.arguments):
-            if argument == "--labels" and i + 1 < len(self.arguments):
-                return Path(self.arguments[i + 1])
-            if argument.startswith("--labels="):
-                return Path(argument.removeprefix("--labels="))
+        if self.labels_file:
+            return Path(self.labels_file)
+        # Earlier versions kept only what was typed, relative to wherever that was.
+        for word, following in pairwise((*self.arguments, "")):
+            option, given, value = word.partition("=")
+            if option == "--labels" and (given or following):
+                return Path(value if given else following)
         return None
 
     def labels_of(self, moved_to: Path | None) -> Path | None:
@@ -233,11 +238,8 @@ class RunRecord:
 
     def to_json(self) -> str:
         """The text of `run.json`: sorted, without NaN; `sha256` is that of all the other values."""
-        values = dataclasses.asdict(self) | {
-            "status": self.status,
-            "protocol_hash": self.protocol.hash if self.protocol else None,
-        }
-        return seal(values)
+        derived = {"status": self.status, "protocol_hash": self.protocol and self.protocol.hash}
+        return seal(dataclasses.asdict(self) | derived)
 
     @classmethod
     def from_json(cls, text: str, path: Path) -> RunRecord:
@@ -267,12 +269,11 @@ def _record(values: dict[str, Any]) -> RunRecord:
     """Builds the nested dataclasses; derived values (`status`, `protocol_hash`) are computed, not read."""
     del values["status"], values["protocol_hash"]
     model, numerics, complexity = values["model"], values["numerics"], values["complexity"]
-    protocol = values["protocol"]
     return RunRecord(
         **values
         | {
             "model": ModelRecord(**model | {"weights": WeightsRecord(**model["weights"])}),
-            "protocol": protocol and protocol_from(protocol),
+            "protocol": (protocol := values["protocol"]) and protocol_from(protocol),
             "dataset": dataset_from(values["dataset"]),
             "numerics": numerics and Numerics(**numerics),
             "complexity": complexity and complexity_from(complexity),

@@ -76,7 +76,7 @@ def examine(dataset: Dataset, runs: Path, watcher: Watcher) -> Examination:
             order_finding(order),
             decoding_finding(images),
             content_finding(repeated_images(rows), dataset),
-            manifest_finding(changed_images(rows, known), known),
+            manifest_finding(changed_images(rows, known), known, rows["sha256"].null_count),
             copy_finding(images),
             *mode_findings(images),
         ),

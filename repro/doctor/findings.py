@@ -76,11 +76,13 @@ def content_finding(repeated: Sequence[tuple[str, ...]], dataset: Dataset) -> Fi
     return Finding("content", "note" if dataset.published else "refused", describe_repeated(repeated))
 
 
-def manifest_finding(changed: Sequence[str], known: Manifest | None) -> Finding:
+def manifest_finding(changed: Sequence[str], known: Manifest | None, n_unread: int) -> Finding:
+    """What changed since the manifest; of images without pixels that is not asked."""
     if known is None:
         return Finding("manifest", "note", "none until now: what changed before cannot be told")
     if not changed:
-        return Finding("manifest", "ok", f"every image is as in {known.name}")
+        which = "every image that is readable" if n_unread else "every image"
+        return Finding("manifest", "ok", f"{which} is as in {known.name}")
     text = describe_images(f"changed since the manifest {known.name}", changed)
     return Finding("manifest", "refused", text)
 

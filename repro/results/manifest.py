@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def find_manifest(path: Path) -> Manifest | None:
     """
     if not path.is_file():
         return None
-    again = f"rm {path}, then repro doctor DATA"
+    again = f"rm {shlex.quote(str(path))}, then repro doctor DATA"
     try:
         rows = read_checked(path, "manifest")
         stamps = rows.schema.metadata or {}
@@ -96,9 +97,13 @@ def find_manifest(path: Path) -> Manifest | None:
 
 
 def changed_images(rows: pa.Table, manifest: Manifest | None) -> list[str]:
-    """The ids of `rows` (image_id, sha256) whose bytes are not those of the manifest, sorted."""
+    """The ids of `rows` (image_id, sha256) whose bytes are not those of the manifest, sorted.
+
+    An image without SHA-256 could not be read: whether it changed is not known.
+    """
     if manifest is None:
         return []
+    rows = rows.filter(pc.is_valid(rows["sha256"]))
     pairs = zip(rows["image_id"].to_pylist(), rows["sha256"].to_pylist(), strict=True)
     return sorted(image_id for image_id, sha256 in pairs if manifest.sha256.get(image_id) != sha256)
 

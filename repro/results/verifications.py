@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ def find_verification(path: Path, key: str) -> VerificationRecord | None:
     Raises:
         StorageError: it is damaged, or that of another question.
     """
-    again = f"rm {path}, then run the same command again"
+    again = f"rm {shlex.quote(str(path))}, then run the same command again"
     try:
         record = _record(unseal(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

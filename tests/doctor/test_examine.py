@@ -155,6 +155,17 @@ def test_a_changed_image_is_named_and_the_manifest_stays(photos: Path) -> None:
     assert manifest.read_bytes() == kept
 
 
+def test_an_image_that_can_no_longer_be_decoded_is_told_once(photos: Path) -> None:
+    manifest = examined(photos).manifest
+    first_image(photos).write_bytes(first_image(photos).read_bytes()[:-50])
+    examination = examined(photos)
+    assert examination.refused == ["decoding"]
+    assert finding(examination, "manifest") == (
+        "ok",
+        f"every image that is readable is as in {manifest.name}",
+    )
+
+
 def test_no_flipped_bit_of_a_manifest_goes_unnoticed(tmp_path: Path) -> None:
     path = examined(paint_folders(tmp_path / "photos", range(3))).manifest
     whole = path.read_bytes()

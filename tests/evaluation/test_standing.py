@@ -11,11 +11,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from repro.commands import app
+from repro.datasets.class_folders import ClassFolders
 from repro.evaluation.plan import Request, plan_evaluation
 from repro.evaluation.standing import Standing
 from repro.exceptions import DataRefused, InvalidRun
 from repro.results.manifest import NOT_VERIFIED
 from repro.results.runs import read_record
+from repro.specs import Sample
 from tests.evaluation.test_evaluate import Watcher, request_, run
 from tests.oracle import paint_folders
 
@@ -82,6 +84,25 @@ def test_what_was_accepted_once_is_not_accepted_for_ever(request_: Request) -> N
     assert run(accepted) == first
     with pytest.raises(InvalidRun, match="was made with --allow-unreadable, and lacks 1 of 40 images"):
         run(request_)
+
+
+def test_an_image_that_cannot_be_read_any_more_is_accepted_beside_a_manifest(
+    request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it changed is not known: it is told as unreadable, and as that alone."""
+    examined = CliRunner().invoke(app, ["doctor", str(request_.data), "--runs", str(request_.runs)])
+    assert examined.exit_code == 0, examined.output
+    read = ClassFolders.read
+
+    def failing(self: ClassFolders, sample: Sample) -> bytes:
+        if sample.image_id == "003_0":
+            raise OSError("Input/output error")
+        return read(self, sample)
+
+    monkeypatch.setattr(ClassFolders, "read", failing)
+    assert run(request_).summary.invalid == "1 image unreadable (003_0)"
+    accepted = run(replace(request_, allow_unreadable=True))
+    assert (accepted.status, accepted.summary.n_scored) == ("complete", 39)
 
 
 def test_two_files_of_no_bytes_are_not_the_same_image_twice(request_: Request) -> None:

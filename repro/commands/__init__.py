@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+from io import TextIOWrapper
 
 from repro.commands import (
     claims,
@@ -62,4 +64,12 @@ them in cycles, and looking through them again and again takes a sixth of a star
 def main() -> None:
     """The entry point of `repro`."""
     gc.set_threshold(COLLECT_AFTER)
+    write_out_foreign_characters()
     app()
+
+
+def write_out_foreign_characters() -> None:
+    """Has stdout and stderr write the code of a character that their encoding lacks, and not fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # the only one that can be told so
+            stream.reconfigure(errors="backslashreplace")

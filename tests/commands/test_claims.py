@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -28,6 +31,15 @@ def test_the_talks_ledger(tmp_path: Path) -> None:
 
 def test_a_claims_page(tmp_path: Path) -> None:
     assert_snapshot("ledger-claim.txt", invoke(tmp_path, "--explain", "talk-12-macs-deit").stdout)
+
+
+def test_what_an_encoding_lacks_is_written_out(tmp_path: Path) -> None:
+    """Not where CliRunner stands in for the terminal: it is the program that says so."""
+    command = [sys.executable, "-m", "repro", "claims", "--runs", str(tmp_path), "--source", "talk"]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    answer = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert rb"\u2212" in answer.stdout  # the minus of a difference
 
 
 @pytest.mark.parametrize("form", ["terminal", "markdown", "latex", "csv", "html", "json"])

@@ -23,6 +23,9 @@ _REASONS = {
     errno.ENAMETOOLONG: "path too long",
 }
 
+_NO_FLUSH = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}
+"""What file systems say that cannot flush a folder, as some that are mounted over a network."""
+
 _TEMPORARY = ".*.tmp"
 
 
@@ -45,7 +48,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.stem[:200]}.{uuid.uuid4().hex}.tmp")
+        temporary = path.with_name(f".{_shortened(path.stem)}.{uuid.uuid4().hex}.tmp")
         try:
             with temporary.open("wb") as file:
                 yield file
@@ -68,7 +71,7 @@ def sweep_temporaries(folder: Path, stem: str = "") -> None:
         StorageError: they cannot be removed.
     """
     with storage_errors(folder):
-        for path in folder.glob(f".{escape(stem[:200])}.*.tmp" if stem else _TEMPORARY):
+        for path in folder.glob(f".{escape(_shortened(stem))}.*.tmp" if stem else _TEMPORARY):
             path.unlink(missing_ok=True)
 
 
@@ -85,6 +88,11 @@ def storage_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _shortened(stem: str) -> str:
+    """The whole letters among its first 200 bytes: of the 255 that a name may have, ours take 38."""
+    return os.fsencode(stem)[:200].decode(errors="ignore")
+
+
 def _flush_names(folder: Path) -> None:
     """Flushes a folder's list of names to the disk, so that a rename survives a power cut."""
     if os.name != "posix":
@@ -92,5 +100,8 @@ def _flush_names(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
     finally:
         os.close(descriptor)

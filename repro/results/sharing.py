@@ -52,13 +52,17 @@ def shared_lock(
 
     Raises:
         Busy: it is held by a process of its own, or by those of another name.
+        StorageError: the file system has no such locks, or does not take it.
     """
     descriptor = _enter(path, name, owner_path, come, busy)
     try:
         yield
     finally:
         try:
-            if _is_alone(descriptor):
+            alone = False
+            with suppress(OSError):  # the lock ends with this process at the latest
+                alone = _is_alone(descriptor)
+            if alone:
                 leave()
         finally:
             os.close(descriptor)
@@ -70,9 +74,19 @@ def _is_alone(descriptor: int) -> bool:
 
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def _closed_on_error(descriptor: int) -> Iterator[None]:
+    """Gives a lock back that nobody would hold."""
+    try:
+        yield
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def _enter(
@@ -87,17 +101,18 @@ def _enter(
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        first = _is_alone(descriptor)
-        if first:
-            with storage_errors(owner_path):
-                owner_path.write_text(name, encoding="utf-8")
-            come()
-        with suppress(BlockingIOError, FileNotFoundError):
-            # Not in one step: between the two locks another one may come in, and be the first.
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            is_there = os.fstat(descriptor).st_ino == path.stat().st_ino  # not removed by one who left
-            if is_there and read_owner(owner_path) == name:
-                return descriptor
+        with _closed_on_error(descriptor), storage_errors(path):
+            first = _is_alone(descriptor)
+            if first:
+                with storage_errors(owner_path):
+                    owner_path.write_text(name, encoding="utf-8")
+                come()
+            with suppress(BlockingIOError, FileNotFoundError):
+                # Not in one step: between the two locks another one may come in, and be the first.
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                is_there = os.fstat(descriptor).st_ino == path.stat().st_ino  # not removed by one who left
+                if is_there and read_owner(owner_path) == name:
+                    return descriptor
         os.close(descriptor)
         owner = read_owner(owner_path)
         if (owner not in ("", name) and not first) or time.monotonic() > deadline:

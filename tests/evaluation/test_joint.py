@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -18,7 +20,7 @@ import pytest
 from repro.evaluation.joint import JointScoring, SharedFolder
 from repro.evaluation.launch import Launch
 from repro.evaluation.scoring import Scorer
-from repro.exceptions import Busy
+from repro.exceptions import Busy, StorageError
 from repro.results.sharing import Leases
 from repro.results.store import RunFolder
 from repro.specs import Protocol
@@ -162,6 +164,30 @@ def test_strangers_are_kept_out(tmp_path: Path) -> None:
     with folder.locked(), pytest.raises(Busy, match=str(os.getpid())), folder.shared("launch a"):
         pass
     assert not folder.path.exists()
+
+
+def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that loses them meanwhile keeps nothing from its end."""
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    folder = RunFolder(tmp_path / "run", "f" * 64)
+    with folder.shared("launch a"):
+        monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StorageError, match=r"No locks available: .*/run/\.lock"), folder.shared("launch a"):
+        pass
+
+
+def test_who_fails_on_the_way_in_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repro.results.sharing.ENTRY_SECONDS", 0.1)
+    folder = RunFolder(tmp_path / "run", "f" * 64)
+    (folder.path / ".owner").mkdir(parents=True)  # so that no name can be written there
+    with pytest.raises(StorageError, match="Is a directory"), folder.shared("launch a"):
+        pass
+    (folder.path / ".owner").rmdir()
+    with folder.shared("launch b"):
+        pass
 
 
 def test_a_lease_has_one_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from repro.exceptions import Busy, StorageError, UsageError
-from repro.results.atomic import write_atomically
+from repro.results.atomic import replacing, sweep_temporaries, write_atomically
 from repro.results.predictions import OK, SCHEMA, read_predictions, to_bytes
 from repro.results.record import RunRecord, Summary
 from repro.results.runs import find_run, name_run, runs_folder
@@ -189,6 +191,46 @@ write_atomically(Path({str(path)!r}), bytes(5000))
     assert "StorageError: file too large" in answer.stderr
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["record"]
+
+
+def test_a_long_name_of_many_bytes_is_written_and_swept(tmp_path: Path) -> None:
+    """A name has 255 bytes at the most; a letter may take three, and none is cut through."""
+    path = tmp_path / f"{80 * 'あ'}.csv"
+    write_atomically(path, b"whole")
+    assert path.read_bytes() == b"whole"
+    with pytest.raises(ZeroDivisionError), replacing(path) as file:
+        left = Path(str(file.name))
+        kept = left.with_name(left.name.replace("あ.", "あ.0"))  # as a killed process leaves it
+        kept.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert kept.is_file()
+    sweep_temporaries(tmp_path, path.stem)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EBADF, errno.ENOTSUP])
+def test_a_file_system_that_cannot_flush_a_folder_takes_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """What a file holds has to reach the disk everywhere."""
+    fsync = os.fsync
+
+    def flush_files_only(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", flush_files_only)
+    write_atomically(tmp_path / "a", b"whole")
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+    def flush_nothing(_descriptor: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", flush_nothing)
+    with pytest.raises(StorageError, match=os.strerror(code)):
+        write_atomically(tmp_path / "a", b"other")
+    assert (tmp_path / "a").read_bytes() == b"whole"
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +67,7 @@ def _table(specs: Sequence[ModelSpec], folder: Path, asked: dict[str, bool]) -> 
 
 
 def _breakdowns(specs: Sequence[ModelSpec], folder: Path) -> dict[str, Breakdown]:
-    """By label; those kept from before cost no import of torch."""
+    """By label, with the name where two share one; those kept from before cost no import of torch."""
     from repro.results.breakdowns import kept_breakdown
 
     found = {spec.name: kept_breakdown(spec, folder) for spec in specs}
@@ -78,7 +79,12 @@ def _breakdowns(specs: Sequence[ModelSpec], folder: Path) -> dict[str, Breakdown
         for spec in track_on_terminal(missing, "counting params and MACs"):
             found[spec.name] = count_breakdown(spec, folder)
     labels = {spec.name: spec.label or spec.name for spec in specs}
-    return {labels[name]: breakdown for name, breakdown in found.items() if breakdown is not None}
+    alike = Counter(labels.values())
+    return {
+        f"{labels[name]} ({name})" if alike[labels[name]] > 1 else labels[name]: breakdown
+        for name, breakdown in found.items()
+        if breakdown is not None
+    }
 
 
 def _by_counter(specs: Sequence[ModelSpec], folder: Path) -> Table:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch.utils.module_tracker import ModuleTracker
 
 from repro.evaluation.complexity import analysed_by_fvcore, computes
 from repro.evaluation.networks import create_untrained
-from repro.exceptions import UsageError
+from repro.exceptions import StorageError, UsageError
 from repro.results.breakdowns import Breakdown, OperatorCount, keep_breakdown, kept_breakdown
 from repro.results.complexities import versions_of_counters
 from repro.specs import ModelSpec
@@ -28,7 +29,7 @@ _OPENED = ("stages", "blocks", "layers")
 
 
 def count_breakdown(spec: ModelSpec, folder: Path) -> Breakdown:
-    """The counts of `spec` at its `authors` size; counted once, then kept in `folder`/complexity.
+    """The counts of `spec` at its `authors` size; counted once, and kept in `folder`/complexity if it can be.
 
     Raises:
         UsageError: there is no such network.
@@ -40,7 +41,8 @@ def count_breakdown(spec: ModelSpec, folder: Path) -> Breakdown:
             f"{spec.name} cannot be counted: {spec.unavailable or 'its input size is not known'}"
         )
     counted = break_down(spec.timm_name, spec.protocols["authors"].size_px)
-    keep_breakdown(counted, folder)
+    with suppress(StorageError):  # a folder that is only to be read is read all the same
+        keep_breakdown(counted, folder)
     return counted
 
 

@@ -16,7 +16,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from repro.evaluation.networks import create_untrained
-from repro.exceptions import UsageError
+from repro.exceptions import StorageError, UsageError
 from repro.results.complexities import keep_complexity, kept_complexity, version_of_counter
 from repro.results.record import Complexity, MacsCount
 from repro.specs import ModelSpec
@@ -36,7 +36,7 @@ _MOVES_ONLY = {"cat", "clone", "_unsafe_view", "empty", "copy_", "contiguous"}
 
 
 def count_complexity(spec: ModelSpec, folder: Path) -> Complexity:
-    """The counts of `spec` at its `authors` size; counted once, then kept in `folder`/complexity.
+    """The counts of `spec` at its `authors` size; counted once, and kept in `folder`/complexity if it can be.
 
     Raises:
         UsageError: there is no such network.
@@ -48,7 +48,8 @@ def count_complexity(spec: ModelSpec, folder: Path) -> Complexity:
             f"{spec.name} cannot be counted: {spec.unavailable or 'its input size is not known'}"
         )
     counted = count_network(spec.timm_name, spec.protocols["authors"].size_px)
-    keep_complexity(counted, folder)
+    with suppress(StorageError):  # a folder that is only to be read is read all the same
+        keep_complexity(counted, folder)
     return counted
 
 

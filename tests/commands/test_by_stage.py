@@ -50,6 +50,15 @@ def test_it_says_literally_that_pooling_counts_0(folder: Path, table: str) -> No
     assert "Pooling, PoolFormer's token mixer (avg_pool2d), counts 0 in all of them" in text
 
 
+@pytest.mark.parametrize("table", ["--by-stage", "--by-operator"])
+def test_two_models_of_one_label_are_two(folder: Path, table: str) -> None:
+    """timm's PoolFormer-S12, and ours."""
+    both = shown(folder, "metaformer:poolformer_s12", table, "--format", "csv")
+    _, *rows = csv.reader(io.StringIO(both))
+    models = {row[0].partition(", by")[0] for row in rows}
+    assert models == {"PoolFormer-S12 (poolformer_s12)", "PoolFormer-S12 (metaformer:poolformer_s12)"}
+
+
 def test_one_table_at_a_time(folder: Path) -> None:
     arguments = ["complexity", "poolformer_s12", "--by-stage", "--by-operator", "--runs", str(folder)]
     result = CliRunner().invoke(app, arguments)

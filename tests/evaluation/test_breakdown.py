@@ -153,6 +153,13 @@ def test_a_breakdown_is_kept_until_a_counter_changes(
     assert kept_breakdown(spec, tmp_path) is None
 
 
+def test_what_cannot_be_kept_is_counted_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "complexity").touch()  # where the folder would be, as nothing is written below a file
+    spec = find_model("poolformer_s12")
+    assert sum(count_breakdown(spec, tmp_path).params.values()) == spec.params
+    assert count_complexity(spec, tmp_path).params == spec.params
+
+
 def test_a_network_that_timm_lacks_has_no_parts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="pvt_tiny cannot be counted: not in timm"):
         count_breakdown(find_model("pvt_tiny"), tmp_path)

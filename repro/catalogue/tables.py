@@ -60,15 +60,15 @@ def load_tables() -> dict[str, PrintedTable]:
     }
 
 
-def find_table(name: str) -> PrintedTable:
-    """The table called `name`.
+def find_table(name: str, *others: str) -> PrintedTable:
+    """The table called `name`; `others` are names that whoever asks knows besides.
 
     Raises:
         UsageError: there is none; the message lists them.
     """
     tables = load_tables()
     if name not in tables:
-        raise UsageError(f"unknown table {name!r}; there are {', '.join(sorted(tables))}, test-sets")
+        raise UsageError(f"unknown table {name!r}; there are {', '.join((*sorted(tables), *others))}")
     return tables[name]
 
 

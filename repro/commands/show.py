@@ -121,7 +121,7 @@ def show_comparison(table: str, protocol: str, runs: Path | None, form: FormatWi
     from repro.analysis.compare import compare_table as compare
     from repro.reporting.comparison import comparison_json, comparison_table
 
-    printed, folder = find_table(table), runs_folder(runs)
+    printed, folder = find_table(table, TEST_SETS), runs_folder(runs)
     require_protocol(protocol)
     tell_left_out(folder)
     records = finished_runs(folder)

@@ -54,8 +54,9 @@ class SweepPlan:
         rows = read_rows(request.run, record)
         self.record: RunRecord = replace(record, summary=recount(record.summary, rows))
         self.scored: pa.Table = rows.filter(pc.equal(rows["status"], OK))
+        protocol = self.record.known_protocol  # first: a model that was imported may be called as none here
         self.spec = find_model(self.record.model.name)
-        every = list_variations(self.record.known_protocol, self.named_protocols)
+        every = list_variations(protocol, self.named_protocols)
         self.variations = _choose_variations(every, request.only)
         self.samples = self._sample()
         self.key = self._key()

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from repro.commands import app
 from repro.results.record import RunRecord
 from repro.specs import Protocol
+from tests.conftest import import_published
 from tests.evaluation.test_sweep import HALF, RIGHT, request_for, run_with
 from tests.oracle import NAME, SIZE_PX, paint_folders
 
@@ -149,6 +150,17 @@ def test_images_in_object_storage_are_asked_for_by_whom_names_them(right_run: Pa
     assert "s3://bucket/imagenet is not asked for images unless you name it" in without.stderr
     named = invoke(copy, *arguments, "--data", "ftp://bucket/imagenet")
     assert "ftp:// is no kind of address that is read" in named.stderr
+
+
+def test_imported_predictions_are_refused_as_such(tmp_path: Path) -> None:
+    """Not since no model here is called as theirs."""
+    (tmp_path / "labels.csv").write_text("name,label\na.jpg,0\n")
+    (tmp_path / "theirs.csv").write_text("file_name,predicted_class\na.jpg,1\n")
+    import_published(tmp_path / "theirs.csv", "Their Net", tmp_path / "runs", tmp_path / "labels.csv")
+    (run,) = (tmp_path / "runs").glob("*/run.json")
+    refused = invoke(run.parent)
+    assert refused.exit_code == 2
+    assert "was imported: there are no weights" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,13 @@ def test_what_cannot_be_meant_ends_with_one_line(tmp_path: Path, arguments: list
     assert not list(tmp_path.iterdir())
 
 
+def test_only_tables_that_can_be_drawn_are_named(tmp_path: Path) -> None:
+    refused = plot(tmp_path, "--table", "test-sets")
+    assert refused.exit_code == 2
+    assert "unknown table 'test-sets'; there are baselines, " in refused.stderr
+    assert "test-sets" not in refused.stderr.partition(";")[2]
+
+
 def test_a_folder_in_the_files_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.svg").mkdir()
     result = plot(tmp_path, "--table", "slide19", "--out", str(tmp_path / "a.svg"))

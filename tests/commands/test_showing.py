@@ -125,7 +125,8 @@ def test_timms_protocol_is_judged_by_timms_figures(runs: Path) -> None:
     [
         (
             ["--table", "slide13"],
-            "unknown table 'slide13'; there are baselines, paper, paper-middle, paper-v1, slide12, ",
+            "unknown table 'slide13'; there are baselines, paper, paper-middle, paper-v1, slide12, slide19, "
+            "table1, test-sets",
         ),
         (["--protocol", "mine"], "unknown protocol 'mine'"),
     ],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -93,18 +93,24 @@ class Attribution:
         return {key: interval for key, interval in intervals.items() if interval[0] > 0}
 
 
-def match_controls(rows: Sequence[Mapping[str, Any]], errors: Sequence[str]) -> list[str]:
+def match_controls(rows: Iterable[Mapping[str, Any]], errors: Sequence[str]) -> list[str]:
     """For each error, in turn, the right answer nearest in confidence that is not taken yet.
 
     Args:
-        rows: Of a run (`results.predictions`), those that were scored.
+        rows: Of a run (`results.predictions`), those that were scored; each is looked at once.
         errors: Image ids, those to be served first first.
 
     Returns:
         As many ids as there are errors, or right answers if these are fewer.
     """
-    confidence = {row["image_id"]: row["p_top5"][0] for row in rows}
-    free = sorted((confidence[row["image_id"]], row["image_id"]) for row in rows if row["rank"] == 0)
+    confidence: dict[str, float] = {}
+    free: list[tuple[float, str]] = []
+    for row in rows:
+        image_id, p = row["image_id"], row["p_top5"][0]
+        confidence[image_id] = p
+        if row["rank"] == 0:
+            free.append((p, image_id))
+    free.sort()
     matched = []
     for error in errors:
         if not free:

@@ -196,7 +196,10 @@ def _unskip(reader: str, run: str) -> None:
 
 def _undo(reader: str, run: str) -> None:
     """Takes the reader's last verdict back: what stood before it stands again, and its case is shown."""
-    last = _given(reader, run)[-1]
+    given = _given(reader, run)
+    if not given:  # its key is held down, and came again before the button was drawn as disabled
+        return
+    last = given[-1]
     case = last.case
     verdict, note = (last.before.verdict, last.before.note) if last.before else (WITHDRAWN, "")
     try:

@@ -145,6 +145,7 @@ def probe(
 
     Example: repro probe poolformer_s24 --kind size
     """
+    from repro.analysis.attribution import match_controls
     from repro.datasets.boxes import load_boxes
     from repro.explain.doses import DOSES, counted_doses
     from repro.explain.opened import open_run
@@ -164,8 +165,9 @@ def probe(
             if images is not None:
                 tell(f"left out: {opened.record.run_id} has the images right: what is right needs no cause")
             continue
+        controls = match_controls(opened.rows.values(), errors)
         found[opened.record.run_id] = {
-            name: _attributed(opened, errors, name, doses, found_boxes, layer)
+            name: _attributed(opened, errors, controls, name, doses, found_boxes, layer)
             for name, doses in counted.items()
         }
     _refuse_none(found, pair)
@@ -178,16 +180,16 @@ def probe(
 def _attributed(
     opened: OpenRun,
     errors: Sequence[str],
+    controls: Sequence[str],
     kind: str,
     counted: Sequence[tuple[str, float]],
     boxes: Boxes | None,
     layer: str | None,
 ) -> Attribution:
-    """Probes the errors and as many controls, and counts."""
-    from repro.analysis.attribution import attribute, match_controls
+    """Probes the errors and their controls, and counts."""
+    from repro.analysis.attribution import attribute
     from repro.explain.probing import probe as compute
 
-    controls = match_controls(list(opened.rows.values()), errors)
     tell(f"{opened.record.run_id}, {kind}: {len(errors):,} errors and {len(controls):,} controls")
     with _watched() as watcher:
         rows = compute(opened, [*errors, *controls], kind, watcher, boxes=boxes, layer=layer)

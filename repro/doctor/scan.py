@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from multiprocessing import get_context
 
@@ -55,10 +55,9 @@ def scan_images(dataset: Dataset) -> Iterator[list[ScannedImage]]:
     if len(chunks) == 1:
         yield [scan_image(dataset, sample) for sample in dataset.samples]
         return
-    # Not forked: the bar of progress has a thread of its own.
-    with ProcessPoolExecutor(
-        min(_cores(), len(chunks)), get_context("spawn"), _begin_process, (dataset,)
-    ) as pool:
+    # Not forked: the bar of progress has a thread of its own. Each is sent the samples of its chunks.
+    sent = (replace(dataset, samples=()),)
+    with ProcessPoolExecutor(min(_cores(), len(chunks)), get_context("spawn"), _begin_process, sent) as pool:
         try:
             yield from pool.map(_scan_chunk, chunks)
         except BrokenProcessPool as error:

@@ -45,6 +45,7 @@ def test_the_nearest_right_answer_is_taken_once() -> None:
     assert match_controls(rows, ["e1", "e2", "e3"]) == ["c1", "c3", "c2"]
     assert match_controls(rows, ["e2"]) == ["c1"]
     assert match_controls(rows[:4], ["e1", "e2"]) == ["c1"]
+    assert match_controls(iter(rows), ["e2"]) == ["c1"]  # rows are made as they are looked at
 
 
 @given(st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), max_size=40))

@@ -61,6 +61,12 @@ def test_undo_withdraws_the_last_verdict_and_asks_again(runs: Path, run: str) ->
     assert image_of(at) == before
 
 
+def test_undo_where_nothing_was_given_is_none(runs: Path, run: str) -> None:
+    """A key that is held down is pressed again before the page is drawn with its button disabled."""
+    coding._undo("Ada", run)
+    assert not load_codings(runs / run).log
+
+
 def test_two_readers_come_to_the_same_errors_and_their_agreement_is_told(runs: Path, run: str) -> None:
     for reader, verdicts in (("Ada", ("shape", "size", "other")), ("Grace", ("shape", "context", "other"))):
         at = open_page("coding", runs, of=run, reader=reader)

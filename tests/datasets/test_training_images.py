@@ -100,6 +100,18 @@ def test_the_listing_changes_with_the_images(tmp_path: Path) -> None:
     assert open_training_images(tmp_path)[0].listing != before
 
 
+@pytest.mark.parametrize("parquet", [False, True])
+def test_the_listing_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parquet: bool) -> None:
+    """A study asks each of its trainings again and again who it is."""
+    if parquet:
+        for split in ("train", "test"):
+            write_shard(tmp_path / f"{split}-00000-of-00001.parquet", [0, 1])
+    images, _ = open_training_images(tmp_path if parquet else make_folders(tmp_path))
+    listing = images.listing
+    monkeypatch.delattr(training_images, "digest")
+    assert images.listing == listing
+
+
 def test_what_is_not_two_whole_splits_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder: nowhere"):
         open_training_images(Path("nowhere"))

@@ -6,13 +6,16 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from repro.datasets import open_dataset
+from repro.datasets.class_folders import ClassFolders
 from repro.doctor.examine import Examination, examine
 from repro.doctor.scan import scan_images
 from repro.exceptions import ProcessLost, StorageError
@@ -200,6 +203,21 @@ def test_many_images_are_read_by_many_processes_in_order(tmp_path: Path) -> None
     assert [len(chunk) for chunk in chunks] == [64, 64, 2]
     assert [image.sample for chunk in chunks for image in chunk] == list(dataset.samples)
     assert len({image.sha256 for chunk in chunks for image in chunk}) == 130
+
+
+class Sent(ClassFolders):
+    """Refuses to take all its samples to another process."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        assert not self.samples
+        return self.__dict__
+
+
+def test_no_process_is_sent_the_samples_of_all(tmp_path: Path) -> None:
+    files = {f"n01440764/{n:03d}.JPEG": encode(Image.new("RGB", (8, 8 + n))) for n in range(70)}
+    dataset = open_dataset(write_files(tmp_path / "many", files))
+    sent = Sent(**{field.name: getattr(dataset, field.name) for field in fields(dataset)})
+    assert [len(chunk) for chunk in scan_images(sent)] == [64, 6]
 
 
 def kill_own_process(_chunk: object) -> None:

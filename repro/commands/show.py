@@ -14,7 +14,7 @@ from repro.catalogue.models import find_model, load_models, require_protocol
 from repro.catalogue.tables import find_table
 from repro.commands.door import RunsOption, said_again, tell
 from repro.exceptions import InvalidRun, UsageError
-from repro.results.runs import list_runs, moved_runs, no_runs, runs_folder
+from repro.results.runs import find_finished, list_runs, moved_runs, no_runs, runs_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,11 +75,17 @@ def runs(form: FormatOption = Format.TERMINAL, folder: RunsOption = None) -> Non
     """
     from repro.reporting.runs import runs_table
 
-    records = list_runs(runs_folder(folder))
-    if not records:
+    finished = find_finished(runs_folder(folder))
+    if finished.records:
+        tell_moved(finished.moved)
+        write_table(runs_table(finished.records), form)
+    *others, last = finished.damaged.values() or [None]
+    for reason in others:
+        tell(f"error: {reason}")
+    if last:
+        raise last
+    if not finished.records:
         raise no_runs(runs_folder(folder))
-    tell_left_out(runs_folder(folder))
-    write_table(runs_table(records), form)
     tell(f"next: repro compare-table{said_again(runs=folder)}")
 
 
@@ -187,9 +193,14 @@ def write_values(values: Mapping[str, Any], table: Table, form: FormatWithJson) 
 
 def tell_left_out(folder: Path) -> None:
     """Says which runs are there, but not under their own names."""
+    tell_moved(moved_runs(folder))
+
+
+def tell_moved(moved: Mapping[str, str]) -> None:
+    """The same where they are known: why, by the names of their folders."""
     from repro.reporting.table import literal
 
-    for name, why in moved_runs(folder).items():
+    for name, why in moved.items():
         tell(f"left out: {literal(name)} ({why})")
 
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from repro.exceptions import StorageError, UsageError
@@ -82,17 +84,56 @@ def read_record(path: Path) -> RunRecord:
     return RunRecord.from_json(text, path)
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The finished runs of a folder, oldest first.
+
+    Besides them, by folder: those called otherwise than their run, copies too, and why; and what is wrong
+    with those whose record cannot be read.
+    """
+
+    records: tuple[RunRecord, ...]
+    moved: dict[str, str]
+    damaged: Mapping[str, StorageError]
+
+
+def find_finished(folder: Path) -> Finished:
+    """Looks at every run in `folder`; one that is damaged keeps no other from being found."""
+    found: dict[str, RunRecord] = {}
+    damaged: dict[str, StorageError] = {}
+    for path in sorted(folder.glob("*/run.json")):
+        try:
+            found[path.parent.name] = read_record(path)
+        except StorageError as reason:
+            damaged[path.parent.name] = reason
+    moved = {name: why for name, record in found.items() if (why := why_moved(name, record))}
+    there = (record for name, record in found.items() if name not in moved)
+    return Finished(tuple(sorted(there, key=lambda run: (run.started, run.run_id))), moved, damaged)
+
+
 def list_runs(folder: Path) -> list[RunRecord]:
-    """The finished runs in `folder`, oldest first, without those that were moved (`moved_runs`)."""
-    found = ((path.parent.name, read_record(path)) for path in folder.glob("*/run.json"))
-    there = (record for name, record in found if not why_moved(name, record))
-    return sorted(there, key=lambda run: (run.started, run.run_id))
+    """The finished runs in `folder`, oldest first, without those that were moved (`moved_runs`).
+
+    Raises:
+        StorageError: one is damaged.
+    """
+    return list(_whole(folder).records)
 
 
 def moved_runs(folder: Path) -> dict[str, str]:
-    """By name the folders in `folder` that are called otherwise than their run, copies too; and why."""
-    found = ((path.parent.name, read_record(path)) for path in sorted(folder.glob("*/run.json")))
-    return {name: why for name, record in found if (why := why_moved(name, record))}
+    """By name the folders in `folder` that are called otherwise than their run, copies too; and why.
+
+    Raises:
+        StorageError: one is damaged.
+    """
+    return _whole(folder).moved
+
+
+def _whole(folder: Path) -> Finished:
+    finished = find_finished(folder)
+    for reason in finished.damaged.values():
+        raise reason
+    return finished
 
 
 def why_moved(name: str, record: RunRecord) -> str:

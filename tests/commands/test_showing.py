@@ -65,6 +65,20 @@ def test_a_renamed_run_is_told_and_stops_nothing(runs: Path, tmp_path: Path, ver
     assert f"left out: old (it was moved: its record is that of {first.name})" in result.stderr.splitlines()
 
 
+def test_damaged_records_keep_no_other_run_from_being_listed(runs: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(runs, tmp_path / "runs", ignore=shutil.ignore_patterns("complexity"))
+    (sound,) = folder.glob("efficientnet_lite1*")
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        (folder / name / "run.json").write_text("{")
+    result = invoke("runs", "--runs", folder)
+    assert (result.exit_code, sound.name in result.stdout) == (74, True), result.output
+    for name in ("one", "two"):
+        assert f"error: {folder / name / 'run.json'} is damaged" in result.stderr
+    shutil.rmtree(folder / "two")
+    assert invoke("compare-table", "--runs", folder).exit_code == 74  # which might be of just that run
+
+
 def test_runs_are_listed_with_their_intervals(runs: Path) -> None:
     result = invoke("runs", "--runs", runs)
     assert "2 runs" in result.stdout

@@ -19,6 +19,10 @@ FEWEST_SEEDS = 3
 """With fewer nothing is decided: how differently kinds scatter cannot be seen."""
 
 
+SMALLEST_EXCESS = 1e-6
+"""By how much kinds must scatter more differently than by chance; less would be worth a million seeds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scatter:
     """By kind the standard deviation of one training, seeds' common share taken off, and what it rests on.
@@ -102,7 +106,7 @@ def _prior(variances: Sequence[float], freedom: int) -> tuple[float, float]:
     logarithms = np.log(np.maximum(variances, 1e-12))
     left = logarithms - digamma(freedom / 2) + np.log(freedom / 2)
     excess = float(left.var(ddof=1) - polygamma(1, freedom / 2))
-    if excess <= 0:  # no more different than chance makes them
+    if excess <= SMALLEST_EXCESS:
         return float(np.exp(left.mean())), inf
     half = _inverse_trigamma(excess)
     return float(np.exp(left.mean() + digamma(half) - np.log(half))), 2 * half
@@ -112,4 +116,4 @@ def _inverse_trigamma(value: float) -> float:
     from scipy.optimize import brentq
     from scipy.special import polygamma
 
-    return float(brentq(lambda x: float(polygamma(1, x)) - value, 1e-4, 1e6))
+    return float(brentq(lambda x: float(polygamma(1, x)) - value, 1e-4, 2 / SMALLEST_EXCESS))

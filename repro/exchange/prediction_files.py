@@ -146,7 +146,7 @@ def _names(path: Path, arrays: dict[str, NDArray[np.generic]], names: Path | Non
     if "names" in arrays and names:
         raise UsageError(f"--names is not needed: {path} has its own")
     if "names" in arrays:
-        return [str(name) for name in arrays["names"].tolist()]
+        return [_text(path, name) for name in arrays["names"].tolist()]
     if names is None:
         raise UsageError(
             f"{path} does not say which image each row belongs to, and no order is taken for granted",
@@ -159,13 +159,21 @@ def _names(path: Path, arrays: dict[str, NDArray[np.generic]], names: Path | Non
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
+def _text(path: Path, name: object) -> str:
+    """A name that NumPy holds as text, or as bytes."""
+    try:
+        return name.decode() if isinstance(name, bytes) else str(name)
+    except UnicodeDecodeError as error:
+        raise DataRefused(f"{path}: a name is not UTF-8: {name!r}") from error
+
+
 def _of_logits(path: Path, files: list[str], logits: NDArray[np.generic]) -> Predictions:
     """Ties go to the lower index, as everywhere here."""
     import numpy as np
 
     if logits.shape[1] != N_CLASSES:
         raise DataRefused(f"{path}: logits of {logits.shape[1]:,} classes; {N_CLASSES} are needed")
-    values = logits.astype(np.float64)
+    values = _numbers(path, "logits", logits)
     finite = np.isfinite(values).all(axis=1)
     _refuse(path, "logits are not finite", [files[i] for i in np.flatnonzero(~finite)])
     order = np.argsort(-values, axis=1, kind="stable")[:, :5]
@@ -192,9 +200,17 @@ def _of_top(
         return Predictions(files, classes)
     if p_best.shape != classes.shape:
         raise DataRefused(f"{path}: p_top5 has the shape {p_best.shape}, top5 {classes.shape}")
-    probabilities = p_best.astype(np.float64)
+    probabilities = _numbers(path, "p_top5", p_best)
     _refuse_improbable(path, files, probabilities)
     return Predictions(files, classes, probabilities)
+
+
+def _numbers(path: Path, kind: str, array: NDArray[np.generic]) -> NDArray[np.float64]:
+    import numpy as np
+
+    if array.dtype.kind not in "biuf":
+        raise DataRefused(f"{path}: {kind} have to be numbers, not {array.dtype}")
+    return array.astype(np.float64)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,6 +34,11 @@ class Log:
                     self._events.add_scalar(name, value, rows[-1]["epoch"])
             self._events.flush()
 
+    def close(self) -> None:
+        """Gives back what TensorBoard's events hold: a file, and a thread that writes it."""
+        if self._events:
+            self._events.close()
+
 
 def _open_events(folder: Path) -> Any:
     if not find_spec("tensorboard"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -141,8 +141,12 @@ class _Trainer:
         return f"--set optimisation.accumulate={2 * self.how.accumulate}"
 
     def run(self) -> dict[str, Any]:
+        with closing(Log(self.folder.path)) if self.processes.leads else nullcontext() as log:
+            self._train(log)
+        return self._finish()
+
+    def _train(self, log: Log | None) -> None:
         schedule = self.recipe.schedule
-        log = Log(self.folder.path) if self.processes.leads else None
         scheduler, _ = create_scheduler_v2(
             self.learner.optimizer,
             sched=schedule.schedule,
@@ -160,7 +164,6 @@ class _Trainer:
                 self.folder.save(Checkpoint(self.learner.tensors(), self.log, self.learner.updates))
                 log.write(self.log)
             self.watcher.finished(row)
-        return self._finish()
 
     def _epoch(self, epoch: int, scheduler: Any) -> Row:
         began = time.perf_counter()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from math import exp, inf, sqrt
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import polygamma
 
 from repro.analysis.seeds import _prior, estimate_scatter
 
@@ -111,6 +112,15 @@ def test_the_prior_is_found_again() -> None:
 
 def test_equal_variances_are_pooled() -> None:
     assert _prior([2.0, 2.0, 2.0], 3)[1] == inf
+
+
+@pytest.mark.parametrize("excess", [1e-9, 9e-7, 1.0000001e-6, 1.1e-6])
+def test_hardly_more_different_than_by_chance_is_no_more(excess: float) -> None:
+    """The variance of the logarithms of these three is the square of what they are apart."""
+    apart = sqrt(polygamma(1, 1) + excess)
+    variance, freedom = _prior([exp(-apart), 1.0, exp(apart)], 2)
+    assert variance == pytest.approx(exp(0.5772), rel=1e-3)
+    assert freedom > 1e6
 
 
 def test_too_few_seeds_or_kinds_say_nothing() -> None:

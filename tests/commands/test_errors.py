@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,7 +15,9 @@ from typer.testing import CliRunner, Result
 from repro.analysis.causes import CAUSES
 from repro.commands import app
 from repro.exchange.importing import ImportRequest, import_predictions
+from repro.results.runs import read_record
 from repro.specs import ModelSpec
+from tests.commands.studied_runs import photograph, write_run
 
 HOSTILE = "[red]=1+1|<b>&.JPEG"
 TENCH, GOLDFISH, CRANE, HAMMER, TOY_POODLE, POODLE = 0, 1, 134, 587, 265, 266
@@ -51,6 +54,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def invoke(folder: Path, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["errors", "--runs", str(folder), *arguments])
+
+
+def test_the_name_of_a_run_does_not_reach_the_terminal_as_it_stands(tmp_path: Path) -> None:
+    """A folder that somebody passed on may hold any."""
+    photograph(tmp_path / "photos")
+    record = write_run(tmp_path, tmp_path / "photos", "Net", [True] * 6)
+    run = tmp_path / record.run_id
+    stored = read_record(run / "run.json")
+    (run / "run.json").write_text(replace(stored, run_id="run\x1b[2J").to_json())
+    result = invoke(tmp_path, str(run))
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    assert r"1 run: run\u001b[2J" in result.stderr
 
 
 def values(result: Result) -> dict:

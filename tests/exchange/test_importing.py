@@ -116,11 +116,28 @@ ARRAYS = {
     "21k classes": ({"logits": np.zeros((4, 21843))}, "logits of 21,843 classes"),
     "NaN": ({"logits": NAN}, "logits are not finite: a.JPEG, b.JPEG, c.JPEG and 1 more"),
     "too few rows": ({"logits": np.zeros((3, 1000))}, "logits has the shape (3, 1000); 4 names take (4, …)"),
+    "logits as text": ({"logits": np.full((4, 1000), "0.1")}, "logits have to be numbers, not <U3"),
+    "p as text": (
+        {"top5": np.array([range(5)] * 4), "p_top5": np.full((4, 5), "?")},
+        "p_top5 have to be numbers",
+    ),
     "foreign class": ({"top5": np.full((4, 5), 1000)}, "a class is none of 0 … 999"),
     "class twice": ({"top5": TWICE}, "a class stands twice: a.JPEG: [1, 1, 2, 3, 4]"),
     "neither": ({"scores": np.zeros((4, 1000))}, "holds names, scores; it takes a csv"),
     "both": ({"logits": np.zeros((4, 1000)), "top5": TWICE}, "holds logits, names, top5; it takes a csv"),
 }
+
+
+def test_names_may_be_bytes(tmp_path: Path, labels: Path) -> None:
+    """As h5py gives them, and NumPy by `S`."""
+    top1 = np.array(list(PREDICTED.values()))
+    np.savez(tmp_path / "p.npz", names=np.array([name.encode() for name in LABELS]), top5=top1)
+    result = run_import(tmp_path, tmp_path / "p.npz")
+    assert result.exit_code == 0, result.output
+    assert rows_in(tmp_path).keys() == LABELS.keys()
+    np.savez(tmp_path / "odd.npz", names=np.array([b"\xff", b"b", b"c", b"d"]), top5=top1)
+    odd = run_import(tmp_path, tmp_path / "odd.npz")
+    assert (odd.exit_code, "a name is not UTF-8: b'\\xff'" in odd.output) == (3, True), odd.output
 
 
 @pytest.mark.parametrize(("arrays", "reason"), ARRAYS.values(), ids=ARRAYS)

@@ -198,6 +198,26 @@ def test_a_loss_that_is_not_finite_ends_it(data: Path, tmp_path: Path) -> None:
     assert "NaN" not in (tmp_path / "training.json").read_text()
 
 
+class Events:
+    """In TensorBoard's place, which need not be installed."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_the_log_is_closed_after_a_stop_too(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study trains many times in one process, and TensorBoard's writer has a thread of its own."""
+    events = Events()
+    monkeypatch.setattr("repro.training.log._open_events", lambda _folder: events)
+    with pytest.raises(KeyboardInterrupt):
+        train(toy(data), tmp_path, Quiet(1))
+    assert events.closed
+
+
 def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
     """Over gloo: each has half of a batch, and both end with the weights that rank 0 keeps.
 

@@ -32,12 +32,12 @@ class Batch:
     last: bool
 
 
-def shard_size(batch_size: int, most: int = SHARD_IMAGES) -> int:
-    """Images in a shard: as many whole batches as are no more than `most` images, or one batch."""
-    return max(most // batch_size, 1) * batch_size
+def shard_size(batch_size: int, most: int | None = None) -> int:
+    """Images in a shard: whole batches of at most `most` images (SHARD_IMAGES), else one batch."""
+    return max((most or SHARD_IMAGES) // batch_size, 1) * batch_size
 
 
-def plan_shards(samples: Sequence[Sample], batch_size: int, most: int = SHARD_IMAGES) -> tuple[Shard, ...]:
+def plan_shards(samples: Sequence[Sample], batch_size: int, most: int | None = None) -> tuple[Shard, ...]:
     """Cuts `samples` into shards, always the same for the same batch size; `most` as in `shard_size`."""
     size = shard_size(batch_size, most)
     starts = range(0, len(samples), size)

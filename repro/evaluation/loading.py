@@ -6,6 +6,7 @@ import gc
 import hashlib
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -156,7 +157,7 @@ def load_in_order(reader: _Reader[LoadedT], workers: int, pinned: bool = False) 
         num_workers=workers,
         pin_memory=pinned,
         collate_fn=_as_is,
-        worker_init_fn=_begin_process,
+        worker_init_fn=begin_loader,
         timeout=SILENCE_SECONDS if workers else 0,
         multiprocessing_context="spawn" if workers and not reader.forks else None,
     )
@@ -198,8 +199,13 @@ class _Orders:
         return self.reader.orders()
 
 
-def _begin_process(_worker: int) -> None:
-    """Leaves interrupts to the parent, and its memory shared: a collection of garbage would touch it all."""
+def begin_loader(_worker: int) -> None:
+    """Leaves interrupts to the parent, and its memory shared: a collection of garbage would touch it all.
+
+    A parent that is interrupted while it takes a batch hangs up, of which the thread that hands batches over
+    would print a traceback; what else goes wrong there the parent tells.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = lambda *_: None
     if getattr(current_process(), "_start_method", "") == "fork":  # its class is not there on Windows
         gc.freeze()

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from repro.datasets.decode import UnreadableImage
 from repro.datasets.training_images import TrainingImages
 from repro.evaluation.environment import count_cores, default_workers
-from repro.evaluation.loading import loaders_lost
+from repro.evaluation.loading import begin_loader, loaders_lost
 from repro.exceptions import DataRefused
 from repro.training.processes import Processes
 from repro.training.recipe import Recipe
@@ -73,7 +73,12 @@ class Loading:
 
     def _load(self, images: _Augmented, order: Sequence[int], batch_size: int) -> Iterator[Batch]:
         loader: DataLoader[Any] = DataLoader(
-            images, batch_size, sampler=order, num_workers=self.workers, pin_memory=self.pinned
+            images,
+            batch_size,
+            sampler=order,
+            num_workers=self.workers,
+            pin_memory=self.pinned,
+            worker_init_fn=begin_loader,
         )
         return _told(loader, self.workers)
 

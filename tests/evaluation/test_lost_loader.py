@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -47,3 +49,22 @@ def test_a_lost_process_is_told(accident: str, words: str, monkeypatch: pytest.M
 def test_a_fault_of_the_code_keeps_its_traceback(workers: int) -> None:
     with pytest.raises(RuntimeError, match="a fault of the code"):
         list(load_in_order(Reader("bug"), workers))
+
+
+HANGS_UP = """
+import time
+from multiprocessing import process, resource_sharer
+from multiprocessing.connection import Client
+from repro.evaluation.loading import begin_loader
+
+begin_loader(0)
+address, _ = resource_sharer.DupFd(1)._id  # what a batch in shared memory is handed over by
+Client(address, authkey=process.current_process().authkey).close()
+time.sleep(0.5)
+"""
+
+
+def test_a_parent_that_hangs_up_is_no_traceback() -> None:
+    """As one does that Ctrl-C meets while it takes a batch."""
+    ended = subprocess.run([sys.executable, "-c", HANGS_UP], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""

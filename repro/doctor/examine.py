@@ -67,7 +67,7 @@ def examine(dataset: Dataset, runs: Path, watcher: Watcher) -> Examination:
     known = find_manifest(path)
     order = check_label_order(dataset)
     images = _scan(dataset, watcher)
-    rows = _to_rows(images)
+    rows, readable = _to_rows(images), _to_rows([image for image in images if not image.unreadable])
     examination = Examination(
         dataset=dataset,
         findings=(
@@ -75,7 +75,7 @@ def examine(dataset: Dataset, runs: Path, watcher: Watcher) -> Examination:
             foreign_finding(dataset),
             order_finding(order),
             decoding_finding(images),
-            content_finding(repeated_images(rows), dataset),
+            content_finding(repeated_images(readable), dataset),
             manifest_finding(changed_images(rows, known), known, rows["sha256"].null_count),
             copy_finding(images),
             *mode_findings(images),
@@ -98,7 +98,7 @@ def _scan(dataset: Dataset, watcher: Watcher) -> list[ScannedImage]:
 
 
 def _to_rows(images: Sequence[ScannedImage]) -> pa.Table:
-    """The manifest's rows; an unreadable image has no SHA-256."""
+    """The manifest's rows; an image whose bytes could not be read has no SHA-256."""
     samples = [image.sample for image in images]
     columns = {
         "image_id": [sample.image_id for sample in samples],

@@ -27,7 +27,7 @@ UPRIGHT = 1
 
 @dataclass(frozen=True, slots=True)
 class ScannedImage:
-    """What an image is; `unreadable` says why it has no pixels, and then nothing below is known.
+    """What an image is; `unreadable` says why it has no pixels, and then no more than its bytes is known.
 
     `orientation` is EXIF's (1 is upright), `quantization` the digest of a JPEG's tables, which its
     quality decides.
@@ -69,16 +69,18 @@ def scan_images(dataset: Dataset) -> Iterator[list[ScannedImage]]:
 
 def scan_image(dataset: Dataset, sample: Sample) -> ScannedImage:
     """What one image is."""
+    sha256, n_bytes = "", 0
     try:
         data = dataset.read(sample)
+        sha256, n_bytes = hashlib.sha256(data).hexdigest(), len(data)
         decoded = decode(data)
     except (OSError, UnreadableImage) as error:
-        return ScannedImage(sample, unreadable=str(error))
+        return ScannedImage(sample, str(error), sha256, n_bytes)
     form, orientation, quantization = _read_header(data)
     return ScannedImage(
         sample=sample,
-        sha256=hashlib.sha256(data).hexdigest(),
-        n_bytes=len(data),
+        sha256=sha256,
+        n_bytes=n_bytes,
         width_px=decoded.rgb.width,
         height_px=decoded.rgb.height,
         format=form,

@@ -158,9 +158,21 @@ def test_a_changed_image_is_named_and_the_manifest_stays(photos: Path) -> None:
     assert manifest.read_bytes() == kept
 
 
-def test_an_image_that_can_no_longer_be_decoded_is_told_once(photos: Path) -> None:
+def test_an_image_that_can_no_longer_be_decoded_has_changed(photos: Path) -> None:
     manifest = examined(photos).manifest
     first_image(photos).write_bytes(first_image(photos).read_bytes()[:-50])
+    examination = examined(photos)
+    assert examination.refused == ["decoding", "manifest"]
+    assert finding(examination, "manifest")[1] == (
+        f"1 image changed since the manifest {manifest.name} ({first_image(photos).stem})"
+    )
+
+
+def test_of_an_image_whose_bytes_cannot_be_read_nobody_knows_whether_it_changed(photos: Path) -> None:
+    manifest = examined(photos).manifest
+    first = first_image(photos)
+    first.unlink()
+    first.symlink_to(photos / "gone")
     examination = examined(photos)
     assert examination.refused == ["decoding"]
     assert finding(examination, "manifest") == (

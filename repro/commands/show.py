@@ -178,6 +178,7 @@ def _real_counts(records: Iterable[RunRecord], folder: Path) -> RealCounts:
 
 
 def write_json(values: Mapping[str, Any]) -> None:
+    """Prints `values` as JSON, without NaN."""
     import json
 
     typer.echo(json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False))

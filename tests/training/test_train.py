@@ -17,10 +17,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
-from timm.data import auto_augment
 from typer.testing import CliRunner
 
 from repro.architecture import Architecture
@@ -30,11 +28,10 @@ from repro.evaluation.preprocess import normalise
 from repro.exceptions import Busy, DataRefused, StorageError, UsageError
 from repro.metaformer import MetaFormer
 from repro.training.checkpoints import TrainingFolder
-from repro.training.loading import Loading, epoch_order
+from repro.training.loading import Loading
 from repro.training.processes import Processes
-from repro.training.recipe_files import find_recipe
-from repro.training.train import Training, train
-from tests.training.toys import Quiet, paint_classes, write_recipe
+from repro.training.train import train
+from tests.training.toys import Quiet, paint_classes, toy, write_recipe
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,12 +46,6 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return paint_classes(tmp_path_factory.mktemp("colours"))
-
-
-def toy(data: Path, *settings: str, seed: int = 0, workers: int = 0) -> Training:
-    recipe = find_recipe(str(write_recipe(data)), settings)
-    images, held_out = open_training_images(data)
-    return Training(recipe, images, held_out, seed=seed, workers=workers)
 
 
 @pytest.fixture(scope="module")
@@ -253,36 +244,6 @@ def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
     assert json.loads((together / "training.json").read_text())["n_held_out"] == 15
 
 
-def test_rand_augment_may_ask_for_no_bits() -> None:
-    """timm's highest level, which Pillow 12 and later refuse."""
-    strongest = auto_augment.AugmentOp("PosterizeIncreasing", prob=1.0, magnitude=10)
-    image = Image.new("RGB", (4, 4), (200, 100, 50))
-    assert strongest(image).getextrema() == ((0, 0), (0, 0), (0, 0))
-    weaker = auto_augment.AugmentOp("PosterizeIncreasing", prob=1.0, magnitude=9)
-    assert weaker(image).getpixel((0, 0)) == (128, 0, 0)
-
-
-def test_an_epoch_has_every_image_once_in_an_order_of_its_own() -> None:
-    first, second = epoch_order(50, 0, 0, 0), epoch_order(50, 0, 0, 1)
-    assert sorted(first) == sorted(second) == list(range(50))
-    assert first != second
-    part = epoch_order(50, 10, 0, 0)
-    assert part == first[:10]
-
-
-def test_each_epoch_augments_anew(data: Path) -> None:
-    training = toy(data, "augmentation.auto_augment=", "augmentation.random_erasing=0")
-    first, second = (
-        {
-            image.numpy().tobytes()
-            for images, _ in Loading(training.recipe, 0, 0, Processes()).train(training.images, epoch)
-            for image in images
-        }
-        for epoch in (0, 1)
-    )
-    assert not first & second
-
-
 def test_the_learning_rate_rises_in_a_line_and_falls_as_a_cosine(whole: Path) -> None:
     """From 1e-6 to 5e-3 in the first epoch, then to 1e-5; of five updates an epoch the last is logged."""
     rates = [row["learning_rate"] for row in json.loads((whole / "training.json").read_text())["log"]]
@@ -290,25 +251,6 @@ def test_the_learning_rate_rises_in_a_line_and_falls_as_a_cosine(whole: Path) ->
     for epoch in (1, 2, 3):
         fallen = (1 + math.cos(math.pi * (5 * epoch + 4) / 20)) / 2
         assert rates[epoch] == pytest.approx(1e-5 + (5e-3 - 1e-5) * fallen)
-
-
-def test_processes_share_an_epoch_without_overlap(data: Path) -> None:
-    training = toy(data, "augmentation.auto_augment=", "augmentation.random_erasing=0")
-    parts = [
-        Loading(training.recipe, 0, 0, Processes(rank, 2, rank)).train(training.images, 0) for rank in (0, 1)
-    ]
-    seen = [image for part in parts for images, _ in part for image in images]
-    assert len(seen) == 40  # of 42: five batches of 8
-    assert len({image.numpy().tobytes() for image in seen}) == 40
-
-
-def test_augmentation_does_not_depend_on_loader_processes(data: Path) -> None:
-    training = toy(data)
-    one, other = (
-        [images for images, _ in Loading(training.recipe, 0, workers, Processes()).train(training.images, 2)]
-        for workers in (0, 2)
-    )
-    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from repro.datasets.training_images import open_training_images
+from repro.training.recipe_files import find_recipe
+from repro.training.train import Training
+
 COLOURS = {"blue": (40, 60, 200), "green": (40, 200, 60), "red": (200, 60, 40)}
 
 RECIPE = """
@@ -79,3 +83,9 @@ class Quiet:
     def finished(self, row: object) -> None: ...
 
     def held(self) -> None: ...
+
+
+def toy(data: Path, *settings: str, seed: int = 0, workers: int = 0) -> Training:
+    recipe = find_recipe(str(write_recipe(data)), settings)
+    images, held_out = open_training_images(data)
+    return Training(recipe, images, held_out, seed=seed, workers=workers)

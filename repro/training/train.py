@@ -23,6 +23,7 @@ from repro.evaluation.memory import fitting
 from repro.exceptions import DataRefused, UsageError
 from repro.specs import digest
 from repro.training.checkpoints import Checkpoint, Row, TrainingFolder
+from repro.training.denormals import flushing_denormals
 from repro.training.learner import Learner
 from repro.training.loading import Loading
 from repro.training.log import Log
@@ -88,7 +89,8 @@ def train(
         processes.wait()
         if record := kept.record():  # another process may just have finished it
             return record
-        return _Trainer(training, kept, watcher, processes).run()
+        with flushing_denormals():
+            return _Trainer(training, kept, watcher, processes).run()
 
 
 def _refuse_mismatch(training: Training, n_processes: int) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from repro.exceptions import UsageError
+from repro.suggestions import suggest_of_all
 
 N_STAGES = 4
 HEAD_DIM = 32
@@ -119,9 +119,7 @@ class Architecture:
 
 def _require_choice(what: str, name: str, choices: Collection[str]) -> None:
     if name not in choices:
-        near = difflib.get_close_matches(name, choices, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"unknown {what} {name!r}; {meant}there are {', '.join(choices)}")
+        raise UsageError(f"unknown {what} {name!r}; {suggest_of_all(name, choices)}")
 
 
 _S12 = Architecture()

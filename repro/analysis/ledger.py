@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from repro.catalogue.claims import (
 )
 from repro.exceptions import UsageError
 from repro.results.record import Complexity, RunRecord
+from repro.suggestions import suggest
 
 LONGEST_COMMAND = 8
 """Models that a proposed command may name; with more of them, it settles the first claim only."""
@@ -89,9 +89,8 @@ class Ledger:
         by_id = {entry.claim.id: entry for entry in self.entries}
         if claim_id in by_id:
             return by_id[claim_id]
-        near = difflib.get_close_matches(claim_id, by_id, n=3, cutoff=0.6)
-        suggestion = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UsageError(f"unknown claim {claim_id!r}{suggestion}", hint="repro claims")
+        suggestion = suggest(claim_id, by_id, most=3, otherwise="no id is like it")
+        raise UsageError(f"unknown claim {claim_id!r}; {suggestion}", hint="repro claims")
 
 
 def build_ledger(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from functools import cache
 
 from repro.catalogue.classes import ImageNetClass, index_by_wnid, is_wnid, load_classes
 from repro.catalogue.hierarchy import Node, load_hierarchy
 from repro.exceptions import UsageError
+from repro.suggestions import suggest
 
 
 def find_class(text: str) -> ImageNetClass:
@@ -73,18 +73,19 @@ def _class_by_wnid(wnid: str) -> ImageNetClass:
         return load_classes()[index_by_wnid()[wnid]]
     if wnid in _superclasses():
         raise UsageError(f"{wnid} is no class, but a super-class: {_described(_superclasses()[wnid])}")
-    near = difflib.get_close_matches(wnid, index_by_wnid(), n=1)
-    suggestion = f"; did you mean {_named(index_by_wnid()[near[0]])}?" if near else ""
-    raise UsageError(f"{wnid} is none of the {len(load_classes())} classes{suggestion}")
+    index = index_by_wnid()
+    suggestion = suggest(
+        wnid, index, told=lambda near: _named(index[near]), otherwise="water bottle is n04557648"
+    )
+    raise UsageError(f"{wnid} is none of the {len(index)} classes; {suggestion}")
 
 
 def _instead_of_class(key: str) -> str:
     if superclasses := _superclasses_by_lemma().get(key):
         return f"it is a super-class: {' or '.join(_described(node) for node in superclasses)}"
-    near = difflib.get_close_matches(key, {**_class_by_name(), **_classes_by_lemma()}, n=3, cutoff=0.7)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return "a class is given by its number, its wnid or any of its names in WordNet"
+    otherwise = "a class is given by its number, its wnid or any of its names in WordNet"
+    names = {**_class_by_name(), **_classes_by_lemma()}
+    return suggest(key, names, most=3, cutoff=0.7, otherwise=otherwise)
 
 
 def _instead_of_superclass(key: str) -> str:
@@ -95,10 +96,8 @@ def _instead_of_superclass(key: str) -> str:
             f"{_named(index)}, a kind of {parent}" for index, parent in zip(classes, parents, strict=True)
         )
         return f"it is a class: {' or '.join(told)}"
-    near = difflib.get_close_matches(key, _superclasses_by_lemma(), n=3, cutoff=0.7)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return "a super-class is given by its wnid or any of its names in WordNet, such as dog or n02084071"
+    otherwise = "a super-class is given by its wnid or any of its names in WordNet, such as dog or n02084071"
+    return suggest(key, _superclasses_by_lemma(), most=3, cutoff=0.7, otherwise=otherwise)
 
 
 def _indices_called(key: str) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -10,6 +9,7 @@ from typing import Any
 
 from repro.catalogue.models import find_model
 from repro.exceptions import UsageError
+from repro.suggestions import suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,7 @@ class Entry:
     def choice(self, key: str, choices: Collection[str]) -> str:
         value = self.text(key)
         if value not in choices:
-            near = difflib.get_close_matches(value, choices, n=1)
-            suggestion = f"did you mean {near[0]}?" if near else f"there are {', '.join(choices)}"
-            raise self.refused(f"{key!r} is {value!r}; {suggestion}")
+            raise self.refused(f"{key!r} is {value!r}; {suggest(value, choices)}")
         return value
 
     def model(self, key: str) -> str:

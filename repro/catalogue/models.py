@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,6 +24,7 @@ from repro.specs import (
     PackageWeights,
     Protocol,
 )
+from repro.suggestions import suggest
 
 TIMM_PREFIX = "timm:"
 OWN_PREFIX = "metaformer:"
@@ -110,12 +110,8 @@ def find_model(name: str) -> ModelSpec:
         return _own_model(key)
     if key.lower() in known:
         return known[key.lower()]
-    near = difflib.get_close_matches(key.lower(), known, n=3, cutoff=0.6)
-    suggestion = (
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else f"or, for any other of timm's, {TIMM_PREFIX}NAME.TAG"
-    )
+    otherwise = f"or, for any other of timm's, {TIMM_PREFIX}NAME.TAG"
+    suggestion = suggest(key.lower(), known, most=3, otherwise=otherwise)
     raise UsageError(f"unknown model {name!r}; {suggestion}", hint="repro models")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from repro.catalogue.classes import index_by_wnid
 from repro.exceptions import UsageError
 from repro.specs import N_CLASSES
+from repro.suggestions import suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,7 @@ def find_test_set(name: str) -> TestSet:
         )
     if found is None:
         names = [test_set.name for test_set in load_test_sets() if not test_set.relabels]
-        near = difflib.get_close_matches(name, names, n=1)
-        suggestion = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-        raise UsageError(f"unknown test set {name!r}; {suggestion}")
+        raise UsageError(f"unknown test set {name!r}; {suggest(name, names)}")
     return found
 
 

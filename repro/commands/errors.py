@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from repro.commands.show import Format, FormatWithJson, write_json, write_table
 from repro.exceptions import StorageError, Unavailable, UsageError
 from repro.results.choice import RunChoice, choose_runs
 from repro.results.runs import runs_folder
+from repro.suggestions import suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,8 +188,8 @@ def _cause(text: str) -> str:
     if len(begun) == 1:
         return begun[0]
     words = {word: cause for cause in CAUSES for word in (cause, cause.partition(" ")[0])}
-    near = difflib.get_close_matches(text, words, n=1)
-    suggestion = f"did you mean {words[near[0]]!r}?" if near else f"there are {', '.join(CAUSES)}"
+    known = f"there are {', '.join(CAUSES)}"
+    suggestion = suggest(text, words, told=lambda word: repr(words[word]), otherwise=known)
     raise UsageError(f"unknown cause {text!r}; {suggestion}")
 
 

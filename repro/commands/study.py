@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +18,7 @@ from repro.commands.size_in_context import size_in_context
 from repro.commands.studied import Studied, next_probe, study_runs, study_tables
 from repro.exceptions import UsageError
 from repro.results.runs import runs_folder
+from repro.suggestions import suggest
 
 if TYPE_CHECKING:
     from repro.reporting.table import Table
@@ -30,9 +30,8 @@ class _Questions(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         questions = self.list_commands(ctx)
         if args[0] not in questions and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], questions, n=1)
-            known = f"did you mean {near[0]}?" if near else f"there are {', '.join(questions)}"
-            raise UsageError(f"unknown study {args[0]!r}; {known}", hint="repro study shape-size")
+            suggestion = suggest(args[0], questions)
+            raise UsageError(f"unknown study {args[0]!r}; {suggestion}", hint="repro study shape-size")
         return super().resolve_command(ctx, args)
 
 

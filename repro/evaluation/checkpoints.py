@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from repro.exceptions import UsageError
 from repro.specs import N_CLASSES, RGB, HubWeights, ModelSpec, Protocol
+from repro.suggestions import suggest
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
@@ -65,8 +65,7 @@ def _pretrained_cfg(tag: str) -> PretrainedCfg:
     cfg = timm.get_pretrained_cfg(tag) if tag in known else None
     if cfg is None:
         siblings = [name for name in known if name.partition(".")[0] == tag.partition(".")[0]]
-        near = difflib.get_close_matches(tag, siblings or known)
-        suggestion = f"did you mean {' or '.join(near)}?" if near else "timm.list_pretrained() lists them"
+        suggestion = suggest(tag, siblings or known, most=3, otherwise="timm.list_pretrained() lists them")
         raise UsageError(f"timm has no checkpoint {tag!r}; {suggestion}")
     if cfg.num_classes != N_CLASSES:
         raise UsageError(f"{tag}: head has {cfg.num_classes:,} classes; needs {N_CLASSES}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -26,6 +25,7 @@ from repro.results.store import read_rows
 from repro.results.summary import recount
 from repro.results.sweeps import OWN, SCHEMA, sweep_path
 from repro.specs import Protocol, Sample, digest
+from repro.suggestions import suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,7 @@ def _choose_variations(every: Sequence[Variation], only: Sequence[str]) -> tuple
     by_name = {variation.name.casefold(): variation for variation in every}
     for name in only:
         if name.casefold() not in by_name:
-            near = difflib.get_close_matches(name.casefold(), by_name, n=3)
-            names = " or ".join(repr(by_name[key].name) for key in near)
-            suggestion = f"did you mean {names}?" if near else f"there are {', '.join(v.name for v in every)}"
+            suggestion = suggest(name.casefold(), by_name, most=3, told=lambda key: repr(by_name[key].name))
             raise UsageError(f"unknown variation {name!r}; {suggestion}")
     wanted = {name.casefold() for name in only}
     return tuple(v for v in every if not only or v.name.casefold() in wanted)

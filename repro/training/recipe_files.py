@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -13,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from repro.exceptions import UsageError
 from repro.results.typed import check_types
+from repro.suggestions import suggest, suggest_of_all
 from repro.training.recipe import Recipe, refuse_numbers
 
 _T = TypeVar("_T")
@@ -35,9 +35,7 @@ def find_recipe(
     elif path.suffix == ".toml" and path.is_file():
         values = _read(_text(path), str(path))
     else:
-        near = difflib.get_close_matches(name, known, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"unknown recipe {name!r}; {meant}there are {', '.join(known)}, or FILE.toml")
+        raise UsageError(f"unknown recipe {name!r}; {suggest_of_all(name, known)}, or FILE.toml")
     for setting in settings:
         differences = _setting(setting)
         for key in settled.keys() & _keys(differences):
@@ -109,9 +107,7 @@ def _built(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
     hints = get_type_hints(kind)
     for key in values:
         if key not in hints:
-            near = difflib.get_close_matches(key, hints, n=1)
-            choices = f"did you mean {near[0]}?" if near else f"there are {', '.join(hints)}"
-            raise UsageError(f"recipe: unknown key {where}{key}; {choices}")
+            raise UsageError(f"recipe: unknown key {where}{key}; {suggest(key, hints)}")
     built: dict[str, Any] = {}
     for key, value in values.items():
         wanted = hints[key]

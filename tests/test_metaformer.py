@@ -132,7 +132,7 @@ def test_what_a_wrong_norm_would_do_is_seen() -> None:
 
 @given(size=st.sampled_from([1, 3, 5, 7, 9]), height=st.integers(1, 6), width=st.integers(1, 6))
 def test_pooling_is_equation_4(size: int, height: int, width: int) -> None:
-    """Slide 10: the mean over the K x K neighbours that exist, less the token, token by token."""
+    """Slide 10: the mean over the K x K neighbours that exist, minus the token, token by token."""
     tokens = torch.randn(2, 3, height, width, dtype=torch.float64)
     expected = torch.empty_like(tokens)
     reach = (size - 1) // 2

@@ -109,7 +109,7 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A comparison with the difference found, first less second.
+    """A comparison with the difference found, first minus second.
 
     All intervals of comparisons together are right in 95 % of ablations (Bonferroni).
     """

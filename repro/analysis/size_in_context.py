@@ -11,7 +11,7 @@ from statistics import mean
 from repro.analysis.seeds import Scatter, estimate_scatter
 from repro.exceptions import InvalidRun
 
-ADDED = "test less surroundings alone"
+ADDED = "test minus surroundings alone"
 """What it brings to see the object in its surroundings: the most that is judged from both. These networks
 never learned surroundings alone, and others might make more of them."""
 
@@ -51,7 +51,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """First less second under a condition; all intervals together are right in 95 % of studies."""
+    """First minus second under a condition; all intervals together are right in 95 % of studies."""
 
     condition: str
     first: str

@@ -179,7 +179,7 @@ def _write(planned: Ablation, outcomes: list[Outcome], out: Path) -> None:
         write_atomically(out / "ablation.csv", outcomes_csv(outcomes))
         if study.differences:
             write_atomically(out / "ablation.png", draw_ablation(study, printed))
-            parts.append("![Top-1 of each row less the baseline's, printed and here](ablation.png)\n")
+            parts.append("![Top-1 of each row minus the baseline's, printed and here](ablation.png)\n")
         parts.append(to_markdown(rows_table(study, printed)))
         write_atomically(out / "ablation.md", "\n".join(parts).encode())
 

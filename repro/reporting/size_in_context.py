@@ -50,7 +50,7 @@ def compared_table(result: SizeStudyResult) -> Table:
     rows = tuple(
         (
             one.condition,
-            f"{one.first} less {one.second}",
+            f"{one.first} minus {one.second}",
             f"{100 * one.difference:+.2f}",
             points_interval(one.interval),
             str(one.order),

@@ -94,7 +94,7 @@ def test_scenes_are_written_once_and_alike(tmp_path: Path) -> None:
 
 
 def test_a_small_model_is_asked_what_it_was_trained_on(tmp_path: Path) -> None:
-    """Pixels between 0 and 1, less the mean, over the deviation; its answers are its largest logits."""
+    """Pixels between 0 and 1, minus the mean, over the deviation; its answers are its largest logits."""
     settings = ["network.norm='none'", "network.layer_scale=0", "images.mean=[0.2, 0.9, 0.5]"]
     recipe = find_recipe("size-in-context", settings)
     torch.manual_seed(0)

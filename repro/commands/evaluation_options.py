@@ -64,7 +64,7 @@ PrecisionOption = Annotated[
     str,
     typer.Option(
         "--precision",
-        help="fp32; exact-fast (bf16 or fp16, and fp32 where that could decide otherwise); "
+        help="fp32; exact-fast (bf16, fp16 or folded norms, and fp32 where that could decide otherwise); "
         "auto (exact-fast where a trial shows that it pays); bf16 or fp16 throughout, which decides "
         "a few images otherwise than fp32.",
     ),

@@ -15,7 +15,7 @@ import torch
 from repro.evaluation.copying import Waits, fetch, on_device
 from repro.evaluation.crop_cache import CropCache
 from repro.evaluation.environment import default_workers, describe_environment, set_numerics
-from repro.evaluation.exact_fast import ExactFast, Lowered, low_dtype
+from repro.evaluation.exact_fast import ExactFast, Lowered
 from repro.evaluation.fingerprint import fingerprint
 from repro.evaluation.loading import BatchReader, LoadedBatch, load_batches
 from repro.evaluation.low_precision import Calibration, count_calibration_shards
@@ -96,12 +96,12 @@ class ImagePass:
             return Lowered(network, manner.dtype) if manner.dtype else network
 
     def build_exact_fast(self, candidate: Candidate, network: torch.nn.Module) -> ExactFast:
-        """What scores batches at low precision, its bound not calibrated yet."""
+        """What scores batches by a fast copy of the network, its bound not calibrated yet."""
         n_shards = count_calibration_shards(shard_size(self.numerics.batch_size))
         with self._network_fits(candidate):
             return ExactFast(
                 network,
-                low_dtype(self.numerics.device),
+                self.numerics.device,
                 candidate.protocol,
                 self.dataset.classes,
                 Calibration(n_shards),

@@ -1,20 +1,23 @@
-"""The rule by which low precision gives the decisions of fp32: `repro eval --precision exact-fast`.
+"""The rule by which a fast copy of a network gives the decisions of fp32: `--precision exact-fast`.
+
+The copy has its batch norms folded (`folding.py`), and computes at low precision, or in fp32 where that is as
+fast. "In fp32" below is the network itself, plainly.
 
 1. The first images (`CALIBRATION_IMAGES` or more, whole shards, the first of them spread over the
-   classes) are computed both ways. `FACTOR` times the furthest that low precision moved one of their
-   leads (`leads.py`) is the bound.
+   classes) are computed both ways. `FACTOR` times the furthest that the copy moved one of their leads
+   (`leads.py`) is the bound.
 2. Of the others, every image with a lead within the bound is computed in fp32 as well, and decided by it.
-   So is one with a logit that is not finite at low precision.
+   So is one of which the copy gives a logit that is not finite.
 3. One in `CHECKED_OF` images, chosen by its name alone, is computed in fp32 in any case. One whose leads
    were moved further than the bound is a violated check: the bound is doubled until it covers all checks,
    and the images with leads within the wider bound are decided by fp32, too.
 
-A decision differs from that of fp32 only if low precision moved a lead of an image further than the
-bound, *and* the lead is small enough for that to turn it. As long as the first shard is as good as drawn
-from all, the first alone happens to a further image with a chance of at most 1 / (n + 1), n being the
-images of that shard and the factor being 1, whatever the distribution is; the factor, the second condition
-and the checks make it rarer. n checks without a violation show with 95 % confidence that at most 3 / n of the
-images that were not computed in fp32 were moved further than the bound.
+A decision differs from that of fp32 only if the copy moved a lead of an image further than the bound, *and*
+the lead is small enough for that to turn it. As long as the first shard is as good as drawn from all, the
+first alone happens to a further image with a chance of at most 1 / (n + 1), n being the images of that shard
+and the factor being 1, whatever the distribution is; the factor, the second condition and the checks make it
+rarer. n checks without a violation show with 95 % confidence that at most 3 / n of the images that were not
+computed in fp32 were moved further than the bound.
 
 The bound follows from the rows that are kept, so a run that was stopped goes on with the same.
 """
@@ -31,19 +34,19 @@ from repro.results.predictions import SCHEMA
 from repro.results.record import LowPrecision
 from repro.specs import digest
 
-RULE = 1
+RULE = 2
 """The version of this rule: part of what a run is known by."""
 
 CALIBRATION_IMAGES = 256
 FACTOR = 1.5
 CHECKED_OF = 32
 
-NAMES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
-"""Of a dtype, in the column `precision`."""
+NAMES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32-folded"}
+"""In the column `precision`, of values that are not plainly fp32, by what they were computed in."""
 
 EXACT_SCHEMA = SCHEMA.append(pa.field("lead", pa.float64())).append(pa.field("deviation", pa.float64()))
-"""The rows while the run is under way: `lead` is the smallest one at low precision, `deviation` how far
-that moved the leads, null where only one precision was computed."""
+"""The rows while the run is under way: `lead` is the smallest one of the fast copy, `deviation` how far
+that moved the leads, null where not both were computed."""
 
 
 def is_checked(image_id: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from repro.evaluation.exact_fast import low_dtype
+from repro.evaluation.exact_fast import folded_dtype, low_dtype
 from repro.evaluation.low_precision import RULE
 
 LOW_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -47,7 +47,8 @@ class Manner:
         if self.memory_format != "contiguous":
             found["memory_format"] = self.memory_format
         if self.exact_fast:
-            found |= {"precision": self.precision, "dtype": str(low_dtype(device)), "rule": RULE}
+            found |= {"precision": self.precision, "rule": RULE}
+            found |= {"dtype": str(low_dtype(device)), "folded_dtype": str(folded_dtype(device))}
         elif self.dtype:
             found["precision"] = self.precision
         return found

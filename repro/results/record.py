@@ -117,11 +117,11 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class LowPrecision:
-    """How the decisions of fp32 were had at low precision, by the rule of that version.
+    """How a fast copy, which computes in `dtype`, gave the decisions of fp32, by that version of the rule.
 
     Bounds are of differences of logits: calibrated, and as widened by violated checks; None: there was
     nothing to calibrate by. `n_undecided` images of those not calibrated had a lead within the bound,
-    `n_low` hold values of low precision, `n_checked` were computed in fp32 though they were safe.
+    `n_low` hold values of that copy, `n_checked` were computed in fp32 though they were safe.
     """
 
     mode: str
@@ -182,8 +182,9 @@ class RunRecord:
         """How the network was run where that was not plainly in fp32; else empty."""
         if low := self.low_precision:
             violated = f", {low.n_violated} violated" if low.n_violated else ""
+            fast = "folded norms'" if low.dtype == "float32" else f"{low.dtype}'s"
             return (
-                f"{low.mode}: decided as in fp32; values of {low.n_low:,} images are {low.dtype}'s, "
+                f"{low.mode}: decided as in fp32; values of {low.n_low:,} images are {fast}, "
                 f"{low.n_checked:,} such checked in fp32{violated}"
             )
         if self.numerics and not self.decided_in_fp32:

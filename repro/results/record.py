@@ -182,9 +182,9 @@ class RunRecord:
         """How the network was run where that was not plainly in fp32; else empty."""
         if low := self.low_precision:
             violated = f", {low.n_violated} violated" if low.n_violated else ""
-            fast = "folded norms'" if low.dtype == "float32" else f"{low.dtype}'s"
+            how = "with folded norms" if low.dtype == "float32" else f"in {low.dtype}"
             return (
-                f"{low.mode}: decided as in fp32; values of {low.n_low:,} images are {fast}, "
+                f"{low.mode}: decided as in fp32; values of {low.n_low:,} images computed {how}, "
                 f"{low.n_checked:,} such checked in fp32{violated}"
             )
         if self.numerics and not self.decided_in_fp32:

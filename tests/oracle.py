@@ -21,6 +21,7 @@ from torch import nn
 
 from repro.catalogue.classes import load_classes
 from repro.specs import IMAGENET_MEAN, IMAGENET_STD
+from tests.timm_cfg import cfg_of
 
 NAME = "timm:repro_oracle.painted"
 FORGETFUL = "timm:repro_oracle.forgetful"
@@ -72,15 +73,7 @@ class Oracle(nn.Module):
         return torch.where(wrong[:, None], logits.roll(500, dims=1), logits)
 
 
-_CFG = {
-    "hf_hub_id": "repro/oracle",
-    "input_size": (3, SIZE_PX, SIZE_PX),
-    "crop_pct": 0.875,
-    "interpolation": "bicubic",
-    "mean": IMAGENET_MEAN,
-    "std": IMAGENET_STD,
-    "num_classes": 1000,
-}
+_CFG = cfg_of("repro/oracle", SIZE_PX)
 default_cfgs = generate_default_cfgs({"repro_oracle.painted": _CFG, "repro_oracle.forgetful": _CFG})
 
 

@@ -20,9 +20,9 @@ from repro.evaluation.leads import best_classes, deviation, measure_leads, small
 from repro.evaluation.low_precision import FACTOR, is_checked
 from repro.evaluation.plan import Request
 from repro.results.record import RunRecord
-from repro.specs import IMAGENET_MEAN, IMAGENET_STD
 from tests.evaluation.test_evaluate import Watcher, rows_of, run
 from tests.oracle import paint_folders
+from tests.timm_cfg import cfg_of
 
 TIED = "timm:repro_tied.rough"
 
@@ -60,19 +60,7 @@ def _hashed(key: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     return torch.frac(torch.sin(key * 12.9898 + index * 78.233) * 43758.5453).abs()
 
 
-default_cfgs = generate_default_cfgs(
-    {
-        "repro_tied.rough": {
-            "hf_hub_id": "repro/tied",
-            "input_size": (3, 48, 48),
-            "crop_pct": 0.875,
-            "interpolation": "bicubic",
-            "mean": IMAGENET_MEAN,
-            "std": IMAGENET_STD,
-            "num_classes": 1000,
-        }
-    }
-)
+default_cfgs = generate_default_cfgs({"repro_tied.rough": cfg_of("repro/tied")})
 
 
 @register_model

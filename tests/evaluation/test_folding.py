@@ -18,9 +18,9 @@ from repro.evaluation.exact_fast import make_fast
 from repro.evaluation.folding import NORMS, fold_norms
 from repro.evaluation.manner import EXACT_FAST
 from repro.evaluation.plan import Request
-from repro.specs import IMAGENET_MEAN, IMAGENET_STD
 from tests.evaluation.test_evaluate import rows_of, run
 from tests.evaluation.test_exact_fast import photos
+from tests.timm_cfg import cfg_of
 
 __all__ = ["photos"]
 
@@ -43,19 +43,7 @@ class Misleading(nn.Module):
         return logits
 
 
-default_cfgs = generate_default_cfgs(
-    {
-        "repro_misleading.rough": {
-            "hf_hub_id": "repro/misleading",
-            "input_size": (3, 48, 48),
-            "crop_pct": 0.875,
-            "interpolation": "bicubic",
-            "mean": IMAGENET_MEAN,
-            "std": IMAGENET_STD,
-            "num_classes": 1000,
-        }
-    }
-)
+default_cfgs = generate_default_cfgs({"repro_misleading.rough": cfg_of("repro/misleading")})
 
 
 @register_model
@@ -115,9 +103,7 @@ def test_only_a_norm_right_behind_a_plain_convolution_is_folded() -> None:
     assert fold_norms(of(conv, norm).train()) == 0, "a norm in training goes by its batch"
 
 
-def test_a_norm_folded_wrongly_costs_time_and_no_answer(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_norm_folded_wrongly_costs_time_and_no_answer(photos: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = unsettle(Misleading())
     path = tmp_path / "misleading.safetensors"

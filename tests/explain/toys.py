@@ -26,6 +26,7 @@ from repro.evaluation.plan import Request, plan_evaluation
 from repro.explain.opened import OpenRun, open_run
 from repro.specs import IMAGENET_MEAN, IMAGENET_STD
 from tests.evaluation.test_evaluate import Watcher
+from tests.timm_cfg import cfg_of
 
 SIZE_PX, WHOLE_PX = 56, 64
 SMALL, BIG, NOTHING = 10, 20, 500
@@ -101,18 +102,7 @@ class ByArrangement(Toy):
 TOYS: dict[str, type[Toy]] = {"size": BySize, "context": BySurroundings, "shape": ByArrangement}
 
 default_cfgs = generate_default_cfgs(
-    {
-        f"repro_by_{kind}.toy": {
-            "hf_hub_id": f"repro/by_{kind}",
-            "input_size": (3, SIZE_PX, SIZE_PX),
-            "crop_pct": SIZE_PX / WHOLE_PX,
-            "interpolation": "bicubic",
-            "mean": IMAGENET_MEAN,
-            "std": IMAGENET_STD,
-            "num_classes": 1000,
-        }
-        for kind in TOYS
-    }
+    {f"repro_by_{kind}.toy": cfg_of(f"repro/by_{kind}", SIZE_PX, SIZE_PX / WHOLE_PX) for kind in TOYS}
 )
 
 

@@ -88,6 +88,7 @@ def _identity(plan: Plan, numerics: Numerics) -> str:
             "weights": {c.spec.name: [c.weights.record.sha256, c.protocol.hash] for c in plan.candidates},
             "listing": plan.listing,
             "asked": [request.precision, request.tune, request.batch_size, request.threads],
+            "exact_fast": EXACT_FAST.identity(numerics.device),
             "numerics": asdict(numerics),
             "environment": describe_environment(),
         }

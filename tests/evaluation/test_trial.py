@@ -35,6 +35,15 @@ def test_a_trial_is_made_once_and_kept(request_: Request, monkeypatch: pytest.Mo
     assert record.numerics.batch_size in (8, 16, 32, 64)
 
 
+def test_a_trial_is_made_anew_where_exact_fast_has_another_rule(
+    request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rule in ("an older rule", "a newer rule", "an older rule"):
+        monkeypatch.setattr("repro.evaluation.manner.RULE", rule)
+        choose_manners(plan_evaluation(replace(request_, tune=True)))
+    assert len(list((request_.runs / "trials").iterdir())) == 2
+
+
 def test_what_was_asked_for_is_not_tried(request_: Request) -> None:
     plan, _ = choose_manners(plan_evaluation(replace(request_, tune=True, threads=1)))
     assert (plan.request.batch_size, plan.request.threads) == (4, 1)

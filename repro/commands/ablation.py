@@ -215,7 +215,8 @@ def _head(planned: Ablation, outcomes: list[Outcome], scatter: Scatter | None) -
         f"{how.precision}, peak learning rate {how.learning_rate:g}; recipe "
         f"`{planned.recipe.name}`, layer scale from {network.layer_scale:g}\n"
         f"- {len(outcomes)} of {planned.seeds * len(planned.rows)} trainings ({len(planned.rows)} rows, "
-        f"{planned.seeds} seeds) done, {hours:.1f} hours of training, all together\n"
+        f"{planned.seeds} seeds) done, {hours:.1f} hours of training in all, by the clock: what else their "
+        "machine did, pauses too, is in them\n"
         + "".join(f"- {n} on {environment}\n" for environment, n in environments.items())
         + f"- {told}\n"
         + "".join(f"- {remark}\n" for remark in _remarks(planned))

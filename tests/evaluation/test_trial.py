@@ -40,7 +40,7 @@ def test_a_trial_is_made_anew_where_exact_fast_has_another_rule(
 ) -> None:
     for rule in ("an older rule", "a newer rule", "an older rule"):
         monkeypatch.setattr("repro.evaluation.manner.RULE", rule)
-        choose_manners(plan_evaluation(replace(request_, tune=True)))
+        choose_manners(plan_evaluation(replace(request_, tune=True, threads=1)))
     assert len(list((request_.runs / "trials").iterdir())) == 2
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,19 +107,24 @@ def _ask(planned: SizeStudy, model: str, training: Training, folder: Path) -> li
     from repro.analysis.size_in_context import Answered
     from repro.explain.doses import VERSION as DOSES_VERSION
     from repro.explain.small_models import count_right
-    from repro.results.atomic import write_atomically
+    from repro.results.atomic import storage_errors, write_atomically
+    from repro.results.sealed import seal, unseal
     from repro.training.checkpoints import TrainingFolder
     from repro.training.size_in_context import SmallModel
     from repro.training.size_scenes import VERSION
 
     own = folder / training.name
     path = own / f"answers-{VERSION}-{DOSES_VERSION}-{planned.n_held_out}.json"
-    if not path.is_file():
+    try:
+        with storage_errors(path):
+            counts = unseal(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError:  # damaged, or not sealed yet by an older version: the weights answer again
+        counts = {}
+    if not counts:
         weights = TrainingFolder(own, training.identity).finished_weights()
         small = SmallModel(training.recipe, weights, planned.device)
         counts = dict(count_right(small, planned.n_held_out))
-        write_atomically(path, json.dumps(counts, indent=1).encode())
-    counts = json.loads(path.read_text(encoding="utf-8"))
+        write_atomically(path, seal(counts, sort=False).encode())
     return [
         Answered(model, training.seed, condition, n_right, planned.n_held_out)
         for condition, n_right in counts.items()

@@ -111,10 +111,10 @@ class TrainingFolder:
     def load(self) -> Checkpoint | None:
         """The last checkpoint that is whole; None where there is none."""
         for path in reversed(self._files()):
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() == path.stem.partition("-")[2]:
-                return self._parse(path, data)
             with storage_errors(path), suppress(FileNotFoundError):  # another process of torchrun was faster
+                data = path.read_bytes()
+                if hashlib.sha256(data).hexdigest() == path.stem.partition("-")[2]:
+                    return self._parse(path, data)
                 path.replace(path.with_suffix(".corrupt"))
         return None
 
@@ -155,8 +155,13 @@ class TrainingFolder:
             "weights_sha256": hashlib.sha256(data).hexdigest(),
         }
         write_atomically(self.record_path, seal(whole, sort=False).encode())
-        for path in self._files():
-            path.unlink(missing_ok=True)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Drops the checkpoints of a training that is done, as a kill right after its record has not."""
+        with suppress(StorageError, OSError):
+            for path in self._files():
+                path.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
         with storage_errors(self._checkpoints):

@@ -26,6 +26,13 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 """Images `(b, 3, h, w)` of uint8, which the device normalises, and labels `(b,)`."""
 
 
+MOST_HELD_OUT = 256
+"""Held-out images that are computed at once, at the most: no more than are trained on at once."""
+
+SILENCE_SECONDS = 600
+"""After which a loader process is given up: a batch of hundreds of images from a slow disk takes minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loading:
     """`seed` decides order and augmentation; `workers` processes load, 0: this one.
@@ -39,13 +46,18 @@ class Loading:
     processes: Processes
     pinned: bool = False
 
+    @property
+    def part(self) -> int:
+        """How many images this process computes at once."""
+        how = self.recipe.optimisation
+        return how.batch_size // how.accumulate // self.processes.count
+
     def train(self, images: TrainingImages, epoch: int) -> Iterator[Batch]:
         """The part that this process has of an epoch's batches; the last, where not whole, is left out."""
         recipe, processes = self.recipe, self.processes
-        part = recipe.optimisation.batch_size // recipe.optimisation.accumulate // processes.count
         order = epoch_order(len(images), recipe.schedule.images_per_epoch, self.seed, epoch)
         parts_of_all = recipe.optimisation.accumulate * processes.count
-        whole = len(order) // (part * parts_of_all) * part * parts_of_all
+        whole = len(order) // (self.part * parts_of_all) * self.part * parts_of_all
         jitter: Any = recipe.augmentation.color_jitter or None
         transform = create_transform(
             recipe.network.size_px,
@@ -55,10 +67,11 @@ class Loading:
             color_jitter=jitter,
             auto_augment=recipe.augmentation.auto_augment or None,
             interpolation=recipe.images.interpolation,
+            mean=recipe.images.mean,  # what fills the corners of a turned image
             normalize=False,
         )
         augmented = _Augmented(images, transform, self.seed, epoch)
-        return self._load(augmented, order[processes.rank : whole : processes.count], part)
+        return self._load(augmented, order[processes.rank : whole : processes.count], self.part)
 
     def held_out(self, images: TrainingImages) -> Iterator[Batch]:
         """The part that this process has of all images, each once, cropped as the recipe says."""
@@ -69,7 +82,7 @@ class Loading:
             normalize=False,
         )
         order = range(self.processes.rank, len(images), self.processes.count)
-        return self._load(_Augmented(images, transform, self.seed, 0), order, 256)
+        return self._load(_Augmented(images, transform, self.seed, 0), order, min(self.part, MOST_HELD_OUT))
 
     def _load(self, images: _Augmented, order: Sequence[int], batch_size: int) -> Iterator[Batch]:
         loader: DataLoader[Any] = DataLoader(
@@ -79,6 +92,7 @@ class Loading:
             num_workers=self.workers,
             pin_memory=self.pinned,
             worker_init_fn=begin_loader,
+            timeout=SILENCE_SECONDS if self.workers else 0,
         )
         return _told(loader, self.workers)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from repro.architecture import Architecture
 from repro.exceptions import UsageError
 from repro.specs import IMAGENET_MEAN, IMAGENET_STD, RGB, Protocol, digest
-
-_T = TypeVar("_T")
 
 SCHEDULES = ("cosine", "tanh")
 """Those of timm's that end at `final_rate` after the epochs that a recipe has."""
@@ -22,8 +20,8 @@ OPTIMIZERS = ("adamw", "adam", "nadamw", "lion", "sgd", "rmsprop")
 
 INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "lanczos", "box", "hamming")
 _AUTO_AUGMENT = re.compile(
-    r"rand(-(m\d+|n\d+|w\d+|p0?\.\d+|mstd\d+(\.\d+)?|mmax\d+|inc[01]|t\d\w*))*"
-    r"|augmix(-(m\d+|w\d+|d-?\d+|a\d+(\.\d+)?|b[01]|mstd\d+(\.\d+)?))*"
+    r"rand(-(m\d+|n\d+|p0?\.\d+|mstd\d+(\.\d+)?|mmax\d+|inc[01]|t(weights|3aw?)))*"
+    r"|augmix(-(m\d+|w\d+|d\d+|a\d+(\.\d+)?|b[01]|mstd\d+(\.\d+)?))*"
     r"|(originalr?|v0r?|3a)(-mstd\d+(\.\d+)?)?"
 )
 """The form of timm's texts for augmentation: `rand-m9-mstd0.5-inc1`."""
@@ -121,6 +119,20 @@ def refuse_numbers(recipe: Recipe) -> Recipe:
     for name, value in positive.items():
         if value <= 0:
             raise UsageError(f"recipe: {name} is {value}; needs more than 0")
+    not_negative = {
+        "optimisation.weight_decay": how.weight_decay,
+        "optimisation.eps": how.eps,
+        "optimisation.clip_norm": how.clip_norm,
+        "schedule.warmup_rate": plan.warmup_rate,
+        "schedule.final_rate": plan.final_rate,
+        "schedule.images_per_epoch": plan.images_per_epoch,
+        "augmentation.color_jitter": recipe.augmentation.color_jitter,
+        "augmentation.mixup": recipe.augmentation.mixup,
+        "augmentation.cutmix": recipe.augmentation.cutmix,
+    }
+    for name, value in not_negative.items():
+        if value < 0:
+            raise UsageError(f"recipe: {name} is {value}; needs 0 or more")
     augmentation = asdict(recipe.augmentation)
     for name in ("flip", "random_erasing", "switch", "label_smoothing"):
         if not 0 <= augmentation[name] <= 1:
@@ -130,12 +142,9 @@ def refuse_numbers(recipe: Recipe) -> Recipe:
     meant = {
         "optimisation.betas, from 0 to below 1": all(0 <= beta < 1 for beta in how.betas),
         "optimisation.ema_decay, from 0 to below 1": 0 <= how.ema_decay < 1,
-        "optimisation.clip_norm, 0 or more": how.clip_norm >= 0,
         "images.crop, a share of the side: above 0, at most 1": 0 < recipe.images.crop <= 1,
-        "augmentation.color_jitter, 0 or more": augmentation["color_jitter"] >= 0,
         "images.std, all above 0": min(recipe.images.std) > 0,
         "augmentation.scale, two shares of the area, the smaller first": 0 < low <= high <= 1,
-        "augmentation.mixup and cutmix, 0 or more": min(augmentation["mixup"], augmentation["cutmix"]) >= 0,
         "augmentation.auto_augment in timm's form, as rand-m9-mstd0.5-inc1": not auto_augment
         or _AUTO_AUGMENT.fullmatch(auto_augment),
     }

@@ -84,6 +84,7 @@ def train(
     _refuse_mismatch(training, processes.count)
     kept = TrainingFolder(folder, training.identity)
     if record := kept.record():
+        kept.tidy()
         return record
     with kept.locked() if processes.leads else nullcontext():
         processes.wait()
@@ -163,8 +164,8 @@ class _Trainer:
             row = self._epoch(len(self.log), scheduler)
             self.log.append(row)
             if log:
+                log.write(self.log)  # first: a training that is resumed after its last checkpoint writes none
                 self.folder.save(Checkpoint(self.learner.tensors(), self.log, self.learner.updates))
-                log.write(self.log)
             self.watcher.finished(row)
 
     def _epoch(self, epoch: int, scheduler: Any) -> Row:
@@ -182,8 +183,7 @@ class _Trainer:
         seconds = time.perf_counter() - began
         last = epoch + 1 == self.recipe.schedule.epochs
         due = last or (epoch + 1) % self.recipe.schedule.evaluate_every == 0 or not math.isfinite(loss)
-        held_out = self.training.held_out
-        top1, top5, n = self.learner.evaluate(self.loading.held_out(held_out)) if due else (None, None, None)
+        top1, top5, n = self._evaluate() if due else (None, None, None)
         return {
             "epoch": epoch + 1,
             "learning_rate": self.learner.optimizer.param_groups[0]["lr"],
@@ -194,6 +194,10 @@ class _Trainer:
             "seconds": round(seconds, 3),
             "images_per_second": round(n_images / seconds, 1),
         }
+
+    def _evaluate(self) -> tuple[float, float, int]:
+        with fitting("a batch of held-out images", self._smaller):
+            return self.learner.evaluate(self.loading.held_out(self.training.held_out))
 
     def _diverged(self) -> bool:
         return bool(self.log) and self.log[-1]["loss"] is None

@@ -66,3 +66,24 @@ def test_augmentation_does_not_depend_on_loader_processes(data: Path) -> None:
         for workers in (0, 2)
     )
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_held_out_images_come_no_more_at_once_than_those_that_are_trained_on(data: Path) -> None:
+    """A part of a batch is what is known to fit in memory."""
+    training = toy(data)
+    batches = Loading(training.recipe, 0, 0, Processes()).held_out(training.held_out)
+    assert [len(labels) for _, labels in batches] == [4, 4, 4, 3]
+
+
+def test_the_corners_of_a_turned_image_have_the_recipes_mean(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        for name in ("one", "other", "third"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(8):
+                Image.new("RGB", (20, 20), (255, 255, 255)).save(tmp_path / split / name / f"{i}.png")
+    settings = ["images.mean=[0.1, 0.2, 0.3]", "augmentation.auto_augment=rand-m9-n2"]
+    training = toy(tmp_path, *settings)
+    batches = Loading(training.recipe, 0, 0, Processes()).train(training.images, 0)
+    pixels = torch.cat([images for images, _ in batches]).permute(0, 2, 3, 1).reshape(-1, 3)
+    assert (pixels == torch.tensor([26, 51, 76])).all(dim=1).any()
+    assert not (pixels == torch.tensor([124, 116, 104])).all(dim=1).any()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from timm.data.transforms_factory import create_transform
 
 from repro.architecture import POOLFORMERS
 from repro.exceptions import UsageError
@@ -83,9 +84,15 @@ def test_a_setting_takes_the_place_of_a_value() -> None:
     ("settings", "words"),
     [
         ("images.crop=90", "needs images.crop, a share of the side"),
-        ("augmentation.color_jitter=-1", "needs augmentation.color_jitter, 0 or more"),
+        ("augmentation.color_jitter=-1", "augmentation.color_jitter is -1; needs 0 or more"),
         ("augmentation.auto_augment=original-m9", "needs augmentation.auto_augment in timm's form"),
         ("augmentation.auto_augment=rand-m9.5", "needs augmentation.auto_augment in timm's form"),
+        ("augmentation.auto_augment=rand-m9-w1", "needs augmentation.auto_augment in timm's form"),
+        ("augmentation.auto_augment=augmix-w2-d-1", "needs augmentation.auto_augment in timm's form"),
+        ("optimisation.eps=-1", "optimisation.eps is -1; needs 0 or more"),
+        ("optimisation.weight_decay=-1", "optimisation.weight_decay is -1; needs 0 or more"),
+        ("schedule.final_rate=-1", "schedule.final_rate is -1; needs 0 or more"),
+        ("schedule.images_per_epoch=-1", "schedule.images_per_epoch is -1; needs 0 or more"),
         ("schedule.schedule=step", "there are cosine, tanh"),
         ("network.stem_stride=16", "stem_stride 16 leaves pixels out"),
         ("network.token_mixer=poling", "unknown token mixer 'poling'; did you mean pooling"),
@@ -104,11 +111,11 @@ def test_a_setting_takes_the_place_of_a_value() -> None:
         ("optimisation.optimizer=lamb", "optimizer is 'lamb'; there are adamw, adam"),
         ("optimisation.betas=[0.9, 1.5]", "needs optimisation.betas, from 0 to below 1"),
         ("optimisation.ema_decay=2", "needs optimisation.ema_decay, from 0 to below 1"),
-        ("optimisation.clip_norm=-1", "needs optimisation.clip_norm, 0 or more"),
+        ("optimisation.clip_norm=-1", "optimisation.clip_norm is -1; needs 0 or more"),
         ("images.interpolation=bicubical", "'bicubical'; there are bicubic, bilinear"),
         ("images.std=[0, 1, 1]", "images.std"),
         ("augmentation.scale=[1.0, 0.5]", "needs augmentation.scale, two shares of the area"),
-        ("augmentation.mixup=-0.1", "needs augmentation.mixup and cutmix, 0 or more"),
+        ("augmentation.mixup=-0.1", "augmentation.mixup is -0.1; needs 0 or more"),
         ("augmentation.auto_augment=garbage", "auto_augment in timm's form, as rand-m9"),
         ("network.stem_stride=0", "stem_stride 0; needs 1 or more"),
         ("network.n_classes=0", "n_classes 0; needs 1 or more"),
@@ -121,6 +128,12 @@ def test_a_setting_takes_the_place_of_a_value() -> None:
 def test_what_cannot_be_meant_is_refused(settings: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         find_recipe("small", [settings])
+
+
+@pytest.mark.parametrize("form", ["rand-m9-n3-p0.5-tweights", "augmix-m5-w4-d2-a0.5", "v0r", "3a-mstd0.5"])
+def test_timms_forms_of_augmentation_are_taken(form: str) -> None:
+    recipe = find_recipe("small", [f"augmentation.auto_augment={form}"])
+    create_transform(32, is_training=True, auto_augment=recipe.augmentation.auto_augment)
 
 
 @pytest.mark.parametrize("setting", ["schedule.epochs=3", "schedule={epochs=3}"])

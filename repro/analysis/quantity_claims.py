@@ -119,7 +119,7 @@ def judge_rounding(claim: RoundingClaim, measured: Measured) -> Finding:
     neither: list[str] = []
     for row in claim.rows:
         printed = row.claims[claim.quantity].printed
-        counted = figure_of(measured.compare(row, "fvcore"), claim.quantity).measured
+        counted = figure_of(measured.compare(row, claim.macs_counter), claim.quantity).measured
         if counted is None:
             continue
         ways = (counted.quantize(printed, ROUND_HALF_UP), counted.quantize(printed, ROUND_DOWN))

@@ -19,13 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from repro.catalogue.claim_grids import Grid, cells_of_grid, read_grids
-from repro.catalogue.claim_kinds import KINDS, Shelf
+from repro.catalogue.claim_kinds import Shelf, read_claim
 from repro.catalogue.claims import QUANTITY_WORDS, Source, StatedClaim, ValueClaim
 from repro.catalogue.entry import Entry
 from repro.catalogue.papers import load_papers
 from repro.catalogue.tables import PrintedRow, PrintedTable, build_tables
 from repro.exceptions import UsageError
 from repro.specs import COUNTERS
+
+
+HEAD = ("key", "title", "authors", "version", "macs_counter", "otherwise")
+"""The keys of a source's head."""
 
 
 @cache
@@ -58,6 +62,7 @@ def build_sources(papers: Mapping[str, Mapping[str, Any]]) -> tuple[Source, ...]
     heads = [Entry(file, "head", values) for file, values in papers.items()]
     by_key: dict[str, Entry] = {}
     for head in heads:
+        head.only(*HEAD, "model", "table", "grid", "claim")
         key = head.text("key")
         if key in by_key:
             raise head.refused(f"'key' is {key!r}, as in {by_key[key].file}")
@@ -93,7 +98,7 @@ def _source(
     by_name = {table.name: table for table in tables[key]}
     shelf = Shelf(key, head.choice("macs_counter", COUNTERS), rows, by_name, grids)
     claims = (
-        *(_claim(entry, shelf) for entry in head.entries("claim", "claim", "id")),
+        *(read_claim(entry, shelf) for entry in head.entries("claim", "claim", "id")),
         *(claim for table in tables[key] for claim in _cells_of_table(key, table)),
         *(claim for grid in grids.values() if grid.source == key for claim in cells_of_grid(grid)),
     )
@@ -133,7 +138,3 @@ def _cells_of_table(source: str, table: PrintedTable) -> Iterator[StatedClaim]:
                 quantity=quantity,
                 macs_counter=table.macs_counter,
             )
-
-
-def _claim(entry: Entry, shelf: Shelf) -> StatedClaim:
-    return KINDS[entry.choice("kind", KINDS)](entry, shelf)

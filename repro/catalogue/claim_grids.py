@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -46,13 +47,24 @@ class Grid:
 
 
 def read_grids(head: Entry, source: str) -> Iterator[Grid]:
-    """The grids of a source's file; an empty cell prints nothing."""
+    """The grids of a source's file; an empty cell prints nothing.
+
+    Raises:
+        UsageError: something is missing, doubled or cannot be meant; file and entry are named.
+    """
+    seen: set[str] = set()
     for entry in head.entries("grid", "grid", "id"):
+        entry.only("id", "where", "needs", "why", "columns", "rows", "models", "counted")
         columns = _texts(entry, "columns", entry.values.get("columns"))
         rows = entry.values.get("rows")
         if not isinstance(rows, list) or not rows:
             raise entry.refused("'rows' is missing or empty")
         texts = [_texts(entry, f"row {place}", row, len(columns) + 1) for place, row in enumerate(rows, 1)]
+        names = [name for name, *_ in texts]
+        for what, found in {"column": columns, "row": names, "grid": [*seen, entry.text("id")]}.items():
+            if doubled := [name for name, n in Counter(found).items() if n > 1]:
+                raise entry.refused(f"there are two {what}s {doubled[0]!r}")
+        seen.add(entry.text("id"))
         yield Grid(
             id=f"{source}-{entry.text('id')}",
             source=source,

@@ -161,7 +161,9 @@ def _rounding(entry: Entry, shelf: Shelf) -> StatedClaim:
     rows = tuple(row for row in table.rows if quantity in row.claims)
     if not rows:
         raise entry.refused(f"table {table.name} prints no {quantity}")
-    return RoundingClaim(**_heading(entry, shelf), rows=rows, quantity=quantity)
+    return RoundingClaim(
+        **_heading(entry, shelf), rows=rows, quantity=quantity, macs_counter=shelf.macs_counter
+    )
 
 
 def _architecture(entry: Entry, shelf: Shelf) -> StatedClaim:
@@ -191,14 +193,37 @@ def _open(entry: Entry, shelf: Shelf) -> StatedClaim:
     )
 
 
-KINDS: Mapping[str, Callable[[Entry, Shelf], StatedClaim]] = {
-    "value": _value,
-    "difference": _difference,
-    "ratio": _ratio,
-    "near": _near,
-    "ordering": _ordering,
-    "contradiction": _contradiction,
-    "rounding": _rounding,
-    "architecture": _architecture,
-    "open": _open,
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`keys` are those that `read` reads, beside the heading's."""
+
+    read: Callable[[Entry, Shelf], StatedClaim]
+    keys: tuple[str, ...]
+
+
+_COMPARED = ("quantity", "subject", "reference")
+
+KINDS: Mapping[str, Kind] = {
+    "value": Kind(_value, ("quantity", "model", "stated")),
+    "difference": Kind(_difference, (*_COMPARED, "stated")),
+    "ratio": Kind(_ratio, (*_COMPARED, "more_pct", "fewer_pct")),
+    "near": Kind(_near, (*_COMPARED, "within_pct")),
+    "ordering": Kind(_ordering, ("quantity", "rests_on", "order")),
+    "contradiction": Kind(_contradiction, ("places",)),
+    "rounding": Kind(_rounding, ("quantity", "rests_on")),
+    "architecture": Kind(
+        _architecture, ("model", "channels", "blocks", "patches_px", "strides", "mlp_ratio")
+    ),
+    "open": Kind(_open, ("needs", "why", "stated")),
 }
+
+
+def read_claim(entry: Entry, shelf: Shelf) -> StatedClaim:
+    """The claim that an entry states.
+
+    Raises:
+        UsageError: something is missing, unknown or cannot be meant; file and entry are named.
+    """
+    kind = KINDS[entry.choice("kind", KINDS)]
+    entry.only("kind", "id", "says", "where", *kind.keys)
+    return kind.read(entry, shelf)

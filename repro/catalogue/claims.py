@@ -131,6 +131,7 @@ class RoundingClaim(StatedClaim):
 
     rows: tuple[PrintedRow, ...]
     quantity: str
+    macs_counter: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,12 @@ class Entry:
     def has(self, key: str) -> bool:
         return key in self.values
 
+    def only(self, *known: str) -> None:
+        """Refuses a key that nobody reads: what stands there would count for nothing, without a word."""
+        for key in self.values:
+            if key not in known:
+                raise self.refused(f"unknown key {key!r}; {suggest(key, known)}")
+
     def text(self, key: str, default: str | None = None) -> str:
         value = self.values.get(key, default)
         if value is None:

@@ -82,6 +82,7 @@ def build_tables(head: Entry) -> tuple[PrintedTable, ...]:
 
 
 def _table(head: Entry, table: Entry) -> PrintedTable:
+    table.only("name", "short", "caption", "row")
     name, caption = table.text("name"), table.text("caption")
     source = f"{head.text('key')}, {caption.partition(':')[0]}"
     return PrintedTable(
@@ -95,12 +96,15 @@ def _table(head: Entry, table: Entry) -> PrintedTable:
 
 
 def _row(row: Entry, source: str) -> PrintedRow:
+    row.only("model", "label", "image_size_px", *QUANTITIES, "superseded")
     size_px = row.whole_number("image_size_px")
     printed = [quantity for quantity in QUANTITIES if row.has(quantity)]
     if not printed:
         raise row.refused(f"it prints none of {', '.join(QUANTITIES)}")
     unknown = frozenset(quantity for quantity in printed if row.text(quantity) == UNKNOWN)
     model = row.model("model")
+    superseded = Entry(row.file, f"{row.name}, superseded", row.mapping("superseded"))
+    superseded.only(*QUANTITIES)
     claims = {q: Claim(model, q, _positive(row, q), source) for q in printed if q not in unknown}
     return PrintedRow(model, row.text("label"), size_px, claims, row.mapping("superseded"), unknown)
 

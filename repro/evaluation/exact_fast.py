@@ -36,12 +36,14 @@ def folded_dtype(device: str) -> torch.dtype:
     Folding alone moves leads by a hundred-thousandth, so that hardly an image is computed twice; bf16 needs a
     fifth of them again, and pays only where the CPU has AMX.
     """
-    return torch.float32 if device == "cpu" and not _has_amx() else low_dtype(device)
+    return torch.float32 if device == "cpu" and "amx_bf16" not in low_units() else low_dtype(device)
 
 
-def _has_amx() -> bool:
-    told = getattr(torch.cpu, "get_capabilities", None)  # not in every torch that is supported
-    return bool(told and told().get("amx_bf16"))
+def low_units() -> tuple[str, ...]:
+    """Those of a CPU's units that multiply at low precision; where there are others, last bits are others."""
+    told = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch that is supported
+    units = ("amx_bf16", "amx_fp16", "avx512_bf16", "avx512_fp16")
+    return tuple(unit for unit in units if told.get(unit))
 
 
 def make_fast(network: nn.Module, device: str) -> Lowered:

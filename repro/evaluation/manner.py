@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from repro.evaluation.exact_fast import folded_dtype, low_dtype
+from repro.evaluation.exact_fast import folded_dtype, low_dtype, low_units
 from repro.evaluation.low_precision import RULE
 
 LOW_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -51,6 +51,8 @@ class Manner:
             found |= {"dtype": str(low_dtype(device)), "folded_dtype": str(folded_dtype(device))}
         elif self.dtype:
             found["precision"] = self.precision
+        if device == "cpu" and "precision" in found:
+            found["units"] = " ".join(low_units())
         return found
 
 

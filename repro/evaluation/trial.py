@@ -148,7 +148,6 @@ class _Trial:
         """The manner of one model, and its network run so."""
         network = build_network(candidate.spec, candidate.weights).to(self.numerics.device)
         last = lay_out(copy.deepcopy(network), EXACT_FAST.memory_format)
-        fast = make_fast(last, self.numerics.device)
 
         def timed(tried: torch.nn.Module) -> Callable[[], object]:
             return lambda: predict(tried, pixels, candidate.protocol)
@@ -157,8 +156,9 @@ class _Trial:
         if asked.dtype:
             return asked, Lowered(last, asked.dtype)
         if asked.exact_fast:
-            return EXACT_FAST, fast
+            return EXACT_FAST, make_fast(last, self.numerics.device)
         if self.request.precision == "auto" and self._outlasts_calibration():
+            fast = make_fast(last, self.numerics.device)
             with suppress(UsageError):  # an operator that has no low precision here: then fp32
                 ways = {PLAIN: timed(network), EXACT_FAST: timed(fast)}
                 if _fastest(ways, PLAIN, PAYS[fast.dtype]) == EXACT_FAST:

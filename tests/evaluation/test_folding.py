@@ -131,7 +131,7 @@ def test_a_norm_folded_wrongly_costs_time_and_no_answer(photos: Path, tmp_path: 
 
 def test_folded_norms_are_computed_in_fp32_where_bf16_is_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     def told(amx: bool) -> tuple[torch.dtype, torch.dtype, dict[str, str | int]]:
-        monkeypatch.setattr("repro.evaluation.exact_fast._has_amx", lambda: amx)
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
         convolutions = make_fast(timm.create_model("test_resnet").eval(), "cpu")
         attention = make_fast(timm.create_model("test_vit").eval(), "cpu")
         return convolutions.dtype, attention.dtype, EXACT_FAST.identity("cpu")

@@ -37,7 +37,7 @@ class ParquetShards(Dataset):
 
     @classmethod
     def open(cls, root: Path) -> Self:
-        """Lists one Parquet file, or the shards in a folder or its `data/`, by their small columns alone.
+        """Lists one Parquet file, or a folder's shards (`find_shards`), by their small columns alone.
 
         Raises:
             DataRefused: a shard is missing or damaged, its classes are not ImageNet's, a row has no label.

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def refuse_columns(schema: pa.Schema, shard: Path) -> None:
-    """Refuses a file without `image.bytes` and a whole-number `label`, or whose `image.path` is no text."""
+def refuse_columns(schema: pa.Schema, shard: Path, column: str = "image") -> None:
+    """Refuses a file without bytes in `column` and a whole-number `label`, or whose paths are no text."""
     from pyarrow import types
 
-    image = schema.field("image").type if "image" in schema.names else None
+    image = schema.field(column).type if column in schema.names else None
     if image is None or not types.is_struct(image) or image.get_field_index("bytes") < 0:
         raise DataRefused(
-            f"{shard} has no column image: struct{{bytes, path}}; it has {', '.join(schema.names)}"
+            f"{shard} has no column {column}: struct{{bytes, path}}; it has {', '.join(schema.names)}"
         )
     if (path := image.get_field_index("path")) >= 0 and not _is_text(image.field(path).type):
-        raise DataRefused(f"{shard} has no column image.path of text, but of {image.field(path).type}")
+        raise DataRefused(f"{shard} has no column {column}.path of text, but of {image.field(path).type}")
     label = schema.field("label").type if "label" in schema.names else None
     if label is None or not types.is_integer(label):
         raise DataRefused(

@@ -16,8 +16,8 @@ _VALIDATION = ("validation", "val")
 
 
 def find_shards(root: Path) -> list[Path]:
-    """The Parquet files in a folder, or else in its `data/`, sorted."""
-    for folder in (root, root / "data"):
+    """The Parquet files in a folder, or else in its `data/` or `plain_text/`, the hub's names; sorted."""
+    for folder in (root, root / "data", root / "plain_text"):
         shards = sorted(path for path in folder.glob(_ANY_PARQUET) if not is_hidden(path.name))
         if shards:
             return shards

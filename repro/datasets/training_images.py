@@ -119,7 +119,7 @@ class ParquetImages(TrainingImages):
         labels: list[int] = []
         for shard in shards:
             schema = pq.read_schema(shard)
-            refuse_columns(schema, shard)
+            refuse_columns(schema, shard, _image_column(schema))
             labels += pq.read_table(shard, columns=["label"])["label"].to_pylist()
         n_bytes = sum(shard.stat().st_size for shard in shards)
         if n_bytes > MOST_BYTES:
@@ -148,12 +148,18 @@ class ParquetImages(TrainingImages):
         chunks: list[pa.Array] = []
         for shard in self.shards:
             with pq.ParquetFile(shard, page_checksum_verification=True) as file:
-                chunks += file.read(columns=["image.bytes"]).flatten()["image.bytes"].chunks
+                column = f"{_image_column(file.schema_arrow)}.bytes"
+                chunks += file.read(columns=[column]).flatten()[column].chunks
         return pa.chunked_array(chunks)
 
     @cached_property
     def listing(self) -> str:
         return digest([self.classes, self.labels, [(s.name, s.stat().st_size) for s in self.shards]])
+
+
+def _image_column(schema: pa.Schema) -> str:
+    """`img` is what the hub's copy of CIFAR-10 calls it."""
+    return "img" if "img" in schema.names and "image" not in schema.names else "image"
 
 
 def open_training_images(root: Path) -> tuple[TrainingImages, TrainingImages]:

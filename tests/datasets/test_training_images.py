@@ -28,10 +28,12 @@ def make_folders(root: Path) -> Path:
     return root
 
 
-def write_shard(path: Path, labels: list[int | None], names: tuple[str, ...] = NAMES) -> None:
+def write_shard(
+    path: Path, labels: list[int | None], names: tuple[str, ...] = NAMES, column: str = "image"
+) -> None:
     images = [{"bytes": f"{path.stem} {i}".encode(), "path": None} for i in range(len(labels))]
     image_type = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    table = pa.table({"image": pa.array(images, image_type), "label": pa.array(labels, pa.int64())})
+    table = pa.table({column: pa.array(images, image_type), "label": pa.array(labels, pa.int64())})
     features = {"info": {"features": {"label": {"names": list(names)}}}}
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(
@@ -57,6 +59,14 @@ def test_parquet(tmp_path: Path) -> None:
         b"train-00000-of-00002 2",
         b"train-00001-of-00002 0",
     ]
+
+
+def test_parquet_as_the_hub_has_cifar10(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_shard(tmp_path / "plain_text" / f"{split}-00000-of-00001.parquet", [0, 1], column="img")
+    train, held_out = open_training_images(tmp_path)
+    assert train.read(1) == b"train-00000-of-00001 1"
+    assert held_out.read(0) == b"test-00000-of-00001 0"
 
 
 def paint(root: Path) -> Path:

@@ -1,6 +1,6 @@
 """The tests of the tests: `make mutants` puts one fault at a time into the product; a test must turn red.
 
-The faults are data: `mutants.toml`, by the severity-0 cases of the catalogue of what can go wrong. Each is
+The faults are data: `mutants.toml`, by their number in `docs/silent-faults.md`. Each is
 applied to a copy of the tree and meets the few tests that should catch it. torch and timm are imported
 once; every mutant gets a forked process of its own, in which nothing of the product is imported yet.
 """
@@ -29,7 +29,7 @@ COPIED = ("apps", "repro", "tests", "pyproject.toml", "README.md", "cli.py")
 PROCESSES = 2
 LIMIT_SECONDS = 240
 SILENT_CASES = range(1, 25)
-"""Severity 0 in the catalogue: a plausible wrong number, and no error."""
+"""The table of `docs/silent-faults.md`: a plausible wrong number, and no error."""
 
 KILLED, SURVIVED, STALE, BROKEN, GREEN = "killed", "SURVIVED", "STALE", "BROKEN", "green"
 
@@ -253,7 +253,7 @@ def main() -> int:
 
 
 def count(mutants: Sequence[Mutant], outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """How many faults there were and were caught; `cases` are those of severity 0 that they stand for."""
+    """How many faults there were and were caught; `cases` are the silent ones that they stand for."""
     killed = {outcome.mutant for outcome in outcomes if outcome.verdict == KILLED}
     cases = {mutant.case for mutant in mutants if mutant.case in SILENT_CASES}
     open_cases = {mutant.case for mutant in mutants if mutant not in killed}

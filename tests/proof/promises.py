@@ -1,6 +1,6 @@
 """The promises of the README: for each the sentence, what checks it, and how the figure that proves it reads.
 
-The letters and numbers are those of the project's catalogue of what can go wrong; P16 and P17 joined later.
+Their numbers are kept for good, as `make proof` and its report call them by these.
 """
 
 from __future__ import annotations

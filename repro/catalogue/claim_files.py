@@ -27,7 +27,6 @@ from repro.catalogue.tables import PrintedRow, PrintedTable, build_tables
 from repro.exceptions import UsageError
 from repro.specs import COUNTERS
 
-
 HEAD = ("key", "title", "authors", "version", "macs_counter", "otherwise")
 """The keys of a source's head."""
 

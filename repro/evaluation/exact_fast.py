@@ -41,7 +41,7 @@ def folded_dtype(device: str) -> torch.dtype:
 
 def low_units() -> tuple[str, ...]:
     """Those of a CPU's units that multiply at low precision; where there are others, last bits are others."""
-    told = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch that is supported
+    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
     units = ("amx_bf16", "amx_fp16", "avx512_bf16", "avx512_fp16")
     return tuple(unit for unit in units if told.get(unit))
 

@@ -7,7 +7,7 @@
 | sha256     | of the image's bytes                                                        |
 | label      | the true class, 0 … 999                                                     |
 | status     | `ok`, or why there is no prediction: `unreadable: …`, `non-finite logits`   |
-| precision  | of the stored values: `fp32`; where `exact-fast` let its copy's stand, `bf16`, `fp16` or `fp32-folded` |
+| precision  | of the values: `fp32`; `bf16`, `fp16` or `fp32-folded` where `exact-fast` kept its copy's |
 | top5       | class indices, best first                                                   |
 | p_top5     | their probabilities                                                         |
 | p_label    | probability of the true class                                               |

@@ -195,7 +195,7 @@ class _Trainer:
             "images_per_second": round(n_images / seconds, 1),
         }
 
-    def _evaluate(self) -> tuple[float, float, int]:
+    def _evaluate(self) -> tuple[float, float | None, int]:
         with fitting("a batch of held-out images", self._smaller):
             return self.learner.evaluate(self.loading.held_out(self.training.held_out))
 

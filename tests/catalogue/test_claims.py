@@ -251,7 +251,7 @@ MALFORMED = {
         HEAD + GRID + 'rows = [["r", "1"], ["r", "2"]]',
         "grid g: there are two rows 'r'",
     ),
-    "two columns of one name": (
+    "two columns alike": (
         HEAD + GRID.replace('["a"]', '["a", "a"]') + 'rows = [["r", "1", "2"]]',
         "grid g: there are two columns 'a'",
     ),

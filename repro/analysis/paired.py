@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,6 +52,30 @@ def not_excluded(counts: Sequence[PairedCounts], confidence: float = 0.95) -> fl
     return max(abs(end) for interval in intervals for end in interval)
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredImages:
+    """A run laid out to be compared with many: `listed` are the ids of all its images.
+
+    Of those scored `rows` has `image_id` (sorted), `label`, `sha256`, `right` and `best`, the class.
+    """
+
+    listed: pa.Array
+    rows: pa.Table
+
+    @classmethod
+    def of(cls, run: pa.Table) -> Self:
+        """Lays out the rows of `predictions.parquet`.
+
+        Raises:
+            InvalidRun: none was scored.
+        """
+        scored = scored_images(run)
+        columns = {name: scored[name] for name in ("image_id", "label", "sha256")}
+        columns |= {"right": correct_images(scored), "best": pc.list_element(scored["top5"], 0)}
+        rows = pa.table(columns).sort_by("image_id").combine_chunks()
+        return cls(run["image_id"].combine_chunks().sort(), rows)
+
+
 def count_paired(first: pa.Table, second: pa.Table, common: bool = False) -> PairedCounts:
     """Counts over the images scored in both; `common` allows that each has images which the other lacks.
 
@@ -58,26 +83,35 @@ def count_paired(first: pa.Table, second: pa.Table, common: bool = False) -> Pai
         UsageError: they are of different images, or give an image different labels or different bytes.
         InvalidRun: none was scored, or none in both.
     """
-    ours, theirs = scored_images(first), scored_images(second)
-    if not common:
-        _refuse_other_images(first, second)
-    shared = pc.is_in(ours["image_id"], value_set=theirs["image_id"].combine_chunks())
-    ours = ours.filter(shared).sort_by("image_id")
-    theirs = theirs.filter(pc.is_in(theirs["image_id"], ours["image_id"].combine_chunks())).sort_by(
-        "image_id"
-    )
+    return count_laid_out(ScoredImages.of(first), ScoredImages.of(second), common)
+
+
+def count_laid_out(first: ScoredImages, second: ScoredImages, common: bool = False) -> PairedCounts:
+    """The same of runs that are laid out.
+
+    Raises:
+        UsageError: they are of different images, or give an image different labels or different bytes.
+        InvalidRun: none was scored in both.
+    """
+    if not common and not first.listed.equals(second.listed):
+        raise _different_images(first.listed, second.listed)
+    ours, theirs = first.rows, second.rows
+    if not ours["image_id"].equals(theirs["image_id"]):
+        ours, theirs = (
+            one.filter(pc.is_in(one["image_id"], value_set=other["image_id"].combine_chunks()))
+            for one, other in ((ours, theirs), (theirs, ours))
+        )
     if not ours.num_rows:
         raise InvalidRun("nothing to compare: the two have no scored image in common")
     for column in ("label", "sha256"):
         _refuse_differing(ours, theirs, column)
-    right, other_right = (correct_images(rows) for rows in (ours, theirs))
-    best, other_best = (pc.list_element(rows["top5"], 0) for rows in (ours, theirs))
+    right, other_right = ours["right"], theirs["right"]
     return PairedCounts(
         both=_count(pc.and_(right, other_right)),
         only_first=_count(pc.and_not(right, other_right)),
         only_second=_count(pc.and_not(other_right, right)),
         neither=_count(pc.invert(pc.or_(right, other_right))),
-        n_agree=_count(pc.equal(best, other_best)),
+        n_agree=_count(pc.equal(ours["best"], theirs["best"])),
     )
 
 
@@ -85,12 +119,10 @@ def _count(mask: pa.ChunkedArray) -> int:
     return int(pc.sum(mask).as_py() or 0)
 
 
-def _refuse_other_images(first: pa.Table, second: pa.Table) -> None:
-    ours, theirs = (set(rows["image_id"].to_pylist()) for rows in (first, second))
-    if ours == theirs:
-        return
+def _different_images(first: pa.Array, second: pa.Array) -> UsageError:
+    ours, theirs = (set(ids.to_pylist()) for ids in (first, second))
     only = sorted(ours ^ theirs)
-    raise UsageError(
+    return UsageError(
         f"runs of different images: {len(ours):,} and {len(theirs):,}, {len(ours & theirs):,} in both; "
         f"{only[0]} is in one alone",
         hint="evaluate both on the same images, or compare those in both with --common",
@@ -99,6 +131,8 @@ def _refuse_other_images(first: pa.Table, second: pa.Table) -> None:
 
 def _refuse_differing(first: pa.Table, second: pa.Table, column: str) -> None:
     """Null, what an imported run does not tell, differs from nothing."""
+    if first[column].equals(second[column]):
+        return
     differs = pc.fill_null(pc.not_equal(first[column], second[column]), False)
     if n := _count(differs):
         image_id = first.filter(differs)["image_id"][0]

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from repro.analysis.calibration import CalibrationBin, calibration_bins, calibration_error, log_loss
 from repro.analysis.metrics import RealCount, accuracy, mean_class_accuracy, real_accuracy, scored_images
-from repro.analysis.paired import PairedCounts, count_paired, differ_each
+from repro.analysis.paired import PairedCounts, ScoredImages, count_laid_out, differ_each
 from repro.analysis.statistics import PairedDifference, holm, wilson_interval
 from repro.doctor.real import load_real_labels
 from repro.exceptions import InvalidRun
@@ -93,7 +93,8 @@ def compare_pairs(runs: Mapping[str, pa.Table], common: bool = False) -> Sequenc
         InvalidRun: two have no scored image in common.
     """
     pairs = list(combinations(runs, 2))
-    counts = [count_paired(runs[first], runs[second], common) for first, second in pairs]
+    laid_out = {run: ScoredImages.of(rows) for run, rows in runs.items()}
+    counts = [count_laid_out(laid_out[first], laid_out[second], common) for first, second in pairs]
     paired = differ_each(counts)
     p_values = holm([p.p for p in paired])
     return [

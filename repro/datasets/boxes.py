@@ -48,8 +48,11 @@ def load_boxes(source: Path) -> Boxes:
     if not source.exists():
         raise UsageError(f"no such file or folder for --boxes: {source}")
     found: defaultdict[str, list[Box]] = defaultdict(list)
-    for image_id, box in _read_annotations(source) if source.is_dir() else _read_csv(source):
-        found[image_id].append(box)
+    try:
+        for image_id, box in _read_annotations(source) if source.is_dir() else _read_csv(source):
+            found[image_id].append(box)
+    except OSError as error:
+        raise DataRefused(f"cannot read {error.filename or source}: {error.strerror or error}") from error
     if not found:
         raise DataRefused(f"{source} holds no boxes")
     return {image_id: tuple(boxes) for image_id, boxes in found.items()}

@@ -91,6 +91,10 @@ def labels_of_folders(n_images: Mapping[str, int], test_set: TestSet | None) -> 
     return FOLDER_NUMBERS, {name: labels[name] for name in n_images}
 
 
+_NAMES = ("name", "file_name", "filename", "file", "image_id", "imageid", "image", "img", "path")
+"""What a header may call the images' column; in two columns the other one is it, whatever it is called."""
+
+
 def load_labels(source: Path) -> ImageLabels:
     """The labels in a CSV file or in the folder of ImageNet's devkit.
 
@@ -126,7 +130,7 @@ def packaged_labels(kind: str) -> ImageLabels:
 
 
 def read_csv_labels(path: Path, origin: str) -> ImageLabels:
-    """Rows of `name,label` or `name,wnid`; a header may put them into other columns.
+    """Rows of `name,label` or `name,wnid`; a header may put them into other columns, beside others.
 
     Raises:
         DataRefused: it is no such file, or a label is doubtful.
@@ -139,7 +143,12 @@ def read_csv_labels(path: Path, origin: str) -> ImageLabels:
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     named = [header.index(word) for word in ("wnid", "label", "class") if word in header]
     column, rows = (named[0], rows[1:]) if named else (1, rows)
-    name_column = 0 if column > 0 else 1
+    titled = [header.index(word) for word in _NAMES if word in header] if named else []
+    name_column = titled[0] if titled else 0 if column > 0 else 1
+    if named and not titled and (len(header) > 2 or not header[name_column]):
+        raise DataRefused(
+            f"{path}: its header has no column of names, {', '.join(_NAMES)}: {','.join(header)}"
+        )
     short = [",".join(row) for row in rows if len(row) <= max(column, name_column)]
     if short or not rows:
         raise DataRefused(f"{path} has no rows of name,label: {first_few(short) or 'it is empty'}")

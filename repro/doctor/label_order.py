@@ -65,15 +65,17 @@ def check_label_order(dataset: Dataset) -> LabelOrder:
     return judge_labels(given)
 
 
-def refuse_wrong_order(dataset: Dataset, labels: Path | None = None) -> None:
+def refuse_wrong_order(dataset: Dataset, labels: Path | None = None, hint: str = "") -> None:
     """Refuses labels that ReaL's contradict; `labels` is where they come from, if not from the dataset.
+
+    Without a `hint` the doctor's command is one, for a dataset whose images can be opened.
 
     Raises:
         DataRefused: the labels are in a wrong order; the message has the likely mistake and the right labels.
     """
     if wrong := check_label_order(dataset).wrong:
         words = ["repro", "doctor", str(dataset.root), *(["--labels", str(labels)] if labels else [])]
-        raise DataRefused(wrong, hint=shlex.join(words))
+        raise DataRefused(wrong, hint=hint or shlex.join(words))
 
 
 def judge_labels(given: Ints) -> LabelOrder:

@@ -68,7 +68,7 @@ def import_predictions(request: ImportRequest) -> RunRecord:
     predictions = read_prediction_file(request.file, request.names)
     labels = load_labels(request.labels) if request.labels else _validation_labels()
     dataset = _match(request.file, predictions.names, labels)
-    refuse_wrong_order(dataset, request.labels)
+    refuse_wrong_order(dataset, request.labels, "labels in the right order, and the same command again")
     content = hashlib.sha256(request.file.read_bytes()).hexdigest()
     identity = digest({"model": request.model.name, "predictions": content, "listing": dataset.listing})
     name = name_run(request.model.name, dataset.name, PROTOCOL_NAME, identity)

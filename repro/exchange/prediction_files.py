@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 from repro.datasets.entries import first_few
 from repro.datasets.labels import class_index
@@ -118,8 +116,11 @@ def _read_arrays(path: Path, names: Path | None) -> Predictions:
             else:
                 with loaded:
                     arrays = dict(loaded)
-    # Also of a pickled array, which is never opened.
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+    except OSError as error:
+        raise DataRefused(f"cannot read {path}: {error.strerror or error}") from error
+    except (
+        Exception
+    ) as error:  # also of a pickled array, never opened; of a damaged one NumPy raises what comes
         raise DataRefused(f"{path} is no NumPy file of plain arrays: {error}") from error
     if "" in arrays:
         array = arrays.pop("")

@@ -58,3 +58,9 @@ def test_what_is_no_annotation_is_refused(tmp_path: Path) -> None:
         load_boxes(tmp_path)
     with pytest.raises(UsageError, match="no such file or folder for --boxes"):
         load_boxes(tmp_path / "nowhere")
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").symlink_to(tmp_path / "gone.xml")
+    with pytest.raises(DataRefused, match=r"cannot read .*a\.xml: No such file"):
+        load_boxes(tmp_path)

@@ -42,9 +42,13 @@ def test_csv(flat: Path, tmp_path: Path, header: str, suffix: str, value: Callab
         ("image_id,author,wnid,label", "{id},somebody,{wnid},{label}"),
         ("image_id,author,label", "{id},somebody,{label}"),
         ("wnid,image", "{wnid},{id}"),
+        (",name,label", "7,{id},{label}"),  # as pandas writes it, its row numbers first
+        ("label,split,path", "{label},val,{id}"),
     ],
 )
-def test_the_header_says_where_the_label_is(flat: Path, tmp_path: Path, header: str, row: str) -> None:
+def test_the_header_says_where_names_and_labels_are(
+    flat: Path, tmp_path: Path, header: str, row: str
+) -> None:
     rows = [row.format(id=i, wnid=WNIDS[label], label=label) for i, label in zip(IDS, LABELS, strict=True)]
     (tmp_path / "labels.csv").write_text("\n".join([header, *rows]))
     assert labels_by_id(open_dataset(flat, tmp_path / "labels.csv")) == dict(zip(IDS, LABELS, strict=True))
@@ -72,6 +76,11 @@ def test_any_labels_in_any_order_come_back(flat: Path, labels: list[int], order:
         (f"{IDS[0]} 1\n", ["name,label"]),
         ("", ["name,label", "empty"]),
         ("name,label\n", ["name,label", "empty"]),
+        (
+            f",picture,label\n0,{IDS[0]},1\n",
+            ["its header has no column of names, name, file_name", ",picture,label"],
+        ),
+        (f",label\n{IDS[0]},1\n", ["its header has no column of names"]),
     ],
 )
 def test_doubtful_csv_is_refused_by_its_first_offenders(

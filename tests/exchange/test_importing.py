@@ -161,6 +161,12 @@ def test_a_damaged_archive_and_foreign_names_are_told(tmp_path: Path, labels: Pa
         result = run_import(tmp_path, tmp_path / "half.npz")
         assert result.exit_code == 3, result.output
         assert "is no NumPy file of plain arrays" in result.stderr
+    np.save(tmp_path / "p.npy", np.zeros((4, 1000)))
+    (tmp_path / "odd.npy").write_bytes(
+        (tmp_path / "p.npy").read_bytes().replace(b"(4, 1000)", b"(4, 1000 ", 1)
+    )
+    result = run_import(tmp_path, tmp_path / "odd.npy")
+    assert result.exit_code == 3 and "is no NumPy file of plain arrays" in result.stderr
     np.save(tmp_path / "p.npy", np.array([3, 8, 7, 0]))
     names = "\n".join(LABELS)
     (tmp_path / "names.txt").write_text(names, encoding="utf-16")

@@ -40,14 +40,14 @@ def demo(runs: RunsOption = None) -> None:
     tell("1. Evaluate three EfficientNet-Lite models on the 20 photographs that come with foolbox")
     records = run_evaluation(Request(models=MODELS, runs=folder, arguments=command_line()))
     show_outcome(records)
-    tell("\n2. Count parameters and MACs of the paper's models; lay the printed numbers beside the measured")
+    tell("", "2. Count parameters and MACs of the paper's models; lay the printed numbers beside the measured")
     show_comparison("paper", "authors", runs, FormatWithJson.TERMINAL)
-    tell("\n3. What the models got wrong")
+    tell("", "3. What the models got wrong")
     print_table(mistakes_table(folder, records))
-    tell("\nThe rows behind every number:")
+    tell("", "The rows behind every number:")
     for record in records:
         tell(f"  {folder / record.run_id / 'predictions.parquet'}")
-    tell(NEXT.format(activate=_activation(), runs=said_again(runs=runs)))
+    tell(*NEXT.format(activate=_activation(), runs=said_again(runs=runs)).split("\n"))
 
 
 def _activation() -> str:

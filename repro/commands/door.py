@@ -128,10 +128,16 @@ def write_out(path: Path, data: bytes) -> None:
         raise StorageError(str(error), hint="choose another file with --out") from error
 
 
-def tell(line: str) -> None:
-    """Says `line` on stderr, above a bar of progress: results alone go to stdout."""
+def tell(*lines: str) -> None:
+    """Says each line on stderr, above a bar of progress: results alone go to stdout.
+
+    A record, a file or a folder that somebody passed on may be quoted in one: nothing in it acts on the
+    terminal, or begins a line of its own.
+    """
+    from repro.reporting.table import literal
+
     # Not typer.echo, which writes past what rich puts in the place of stderr while it draws.
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write("".join(f"{literal(line)}\n" for line in lines))
 
 
 def _silence_others() -> None:

@@ -45,7 +45,6 @@ def plot(
     from repro.analysis.measured import counts_of
     from repro.analysis.tradeoff import lay_tradeoff
     from repro.reporting.pictures import form_of
-    from repro.reporting.table import literal
 
     path = out or Path(f"accuracy-against-{against}.svg")
     draw, printed = form_of(path), find_table(table)
@@ -54,7 +53,7 @@ def plot(
     records = finished_runs(runs_folder(folder))
     tradeoff = lay_tradeoff(compare_table(printed, records, counts_of(records), protocol), against.value)
     for reason in tradeoff.left_out:
-        tell(f"not drawn: {literal(reason)}")
+        tell(f"not drawn: {reason}")
     write_out(path, draw(tradeoff, "repro plot"))
     typer.echo(f"{path}: {len(tradeoff.printed)} printed points, {len(tradeoff.measured)} measured")
     command = tradeoff.comparison.command or f"repro compare-table{said_again(table=table)}"

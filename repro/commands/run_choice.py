@@ -26,12 +26,10 @@ ModelsOption = Annotated[
 
 def tell_runs(choice: RunChoice) -> None:
     """Says on stderr which runs were taken, and which were left out."""
-    from repro.reporting.table import literal
-
     n = len(choice.records)
-    tell(f"{n} {'runs of the same images' if n > 1 else 'run'}: {literal(', '.join(choice.records))}")
+    tell(f"{n} {'runs of the same images' if n > 1 else 'run'}: {', '.join(choice.records)}")
     for run, reason in choice.left_out.items():
-        tell(f"left out: {literal(run)} ({literal(reason)})")
+        tell(f"left out: {run} ({reason})")
 
 
 def choose_repeatable(folder: Path, names: Sequence[str], models: str | None) -> list[str]:

@@ -199,10 +199,8 @@ def tell_left_out(folder: Path) -> None:
 
 def tell_moved(moved: Mapping[str, str]) -> None:
     """The same where they are known: why, by the names of their folders."""
-    from repro.reporting.table import literal
-
     for name, why in moved.items():
-        tell(f"left out: {literal(name)} ({why})")
+        tell(f"left out: {name} ({why})")
 
 
 def finished_runs(folder: Path) -> list[RunRecord]:

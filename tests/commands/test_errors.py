@@ -69,6 +69,20 @@ def test_the_name_of_a_run_does_not_reach_the_terminal_as_it_stands(tmp_path: Pa
     assert r"1 run: run\u001b[2J" in result.stderr
 
 
+def test_why_a_run_is_invalid_neither_acts_on_the_terminal_nor_begins_a_line_of_its_own(
+    tmp_path: Path,
+) -> None:
+    photograph(tmp_path / "photos")
+    record = write_run(tmp_path, tmp_path / "photos", "Net", [True] * 6)
+    doubted = replace(record, summary=replace(record.summary, invalid="\x1b]0;title\x07\ntry:   rm -r ~"))
+    (tmp_path / record.run_id / "run.json").write_text(doubted.to_json())
+    result = invoke(tmp_path, record.run_id)
+    assert result.exit_code == 4, result.output
+    assert result.stderr.splitlines() == [
+        rf"error: {record.run_id} is INVALID: \u001b]0;title\u0007\u000atry:   rm -r ~"
+    ]
+
+
 def values(result: Result) -> dict:
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)

@@ -11,7 +11,7 @@ or not at all, whenever rows are added, so that what is there need never be comp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,8 +27,12 @@ _IDENTITY = b"repro.identity"
 
 
 def newest_first(folder: Path, name: str) -> list[Path]:
-    """The files of kept rows in `folder` whose name is, or fits the pattern, `name`."""
-    return sorted(folder.glob(f"{name}-*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    """The files of kept rows in `folder` whose name is, or fits the pattern, `name`; not one that just went."""
+    written = {}
+    for path in folder.glob(f"{name}-*.parquet"):
+        with suppress(FileNotFoundError):
+            written[path] = path.stat().st_mtime_ns
+    return sorted(written, key=written.__getitem__, reverse=True)
 
 
 def read_kept(path: Path, what: str, schema: pa.Schema) -> pa.Table:

@@ -84,6 +84,20 @@ def read_record(path: Path) -> RunRecord:
     return RunRecord.from_json(text, path)
 
 
+def read_if_there(path: Path) -> RunRecord | None:
+    """The record in `path`; None if it went since it was found: its run is being mended, or was removed.
+
+    Raises:
+        StorageError: as for `read_record`.
+    """
+    try:
+        return read_record(path)
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The finished runs of a folder, oldest first.
@@ -103,7 +117,8 @@ def find_finished(folder: Path) -> Finished:
     damaged: dict[str, StorageError] = {}
     for path in sorted(folder.glob("*/run.json")):
         try:
-            found[path.parent.name] = read_record(path)
+            if record := read_if_there(path):
+                found[path.parent.name] = record
         except StorageError as reason:
             damaged[path.parent.name] = reason
     moved = {name: why for name, record in found.items() if (why := why_moved(name, record))}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from repro.exceptions import StorageError
 from repro.results.record import RunRecord
-from repro.results.runs import is_run_name, read_record, why_moved
+from repro.results.runs import is_run_name, read_if_there, why_moved
 
 UNFINISHED = "not finished: the command that began it goes on where it was"
 
@@ -36,6 +37,8 @@ def survey(folder: Path) -> Survey:
         except StorageError as reason:
             left_out[name] = str(reason)
             continue
+        if record is None:
+            continue
         if record.summary.invalid:
             left_out[name] = f"INVALID: {record.summary.invalid}"
         elif why := why_moved(name, record):
@@ -52,13 +55,16 @@ def stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
     paths = (path for name in ("run.json", "predictions.parquet") for path in folder.glob(f"*/{name}"))
     found = []
     for path in sorted(paths):
-        status = path.stat()
-        found.append((f"{path.parent.name}/{path.name}", status.st_mtime_ns, status.st_size))
+        with suppress(FileNotFoundError):  # its run is being mended, or was removed
+            status = path.stat()
+            found.append((f"{path.parent.name}/{path.name}", status.st_mtime_ns, status.st_size))
     return (*found, *((f"{path.parent.name}/shards", 0, 0) for path in sorted(folder.glob("*/shards"))))
 
 
-def _verified(path: Path) -> RunRecord:
+def _verified(path: Path) -> RunRecord | None:
     """The record of the run in `path`, whose rows are those that were written, with the counts they give.
+
+    None if it went since it was found.
 
     Raises:
         StorageError: either is damaged.
@@ -66,6 +72,8 @@ def _verified(path: Path) -> RunRecord:
     from repro.results.store import read_rows
     from repro.results.summary import recount
 
-    record = read_record(path / "run.json")
+    record = read_if_there(path / "run.json")
+    if record is None:
+        return None
     rows = read_rows(path, record, ["label", "status", "rank", "top5"])
     return replace(record, summary=recount(record.summary, rows))

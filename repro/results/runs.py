@@ -164,19 +164,19 @@ def no_runs(folder: Path) -> UsageError:
 
 
 def find_run(folder: Path, text: str) -> Path:
-    """The folder of the run called `text`: an id, a unique beginning of one, or a path.
+    """The folder of the run called `text`: an id, a unique beginning of one, or else a path.
 
     Raises:
         UsageError: none, or several, are meant.
     """
-    if (Path(text) / "run.json").is_file():
-        return Path(text)
     matches = sorted(path.parent for path in folder.glob("*/run.json") if path.parent.name.startswith(text))
     exact = [path for path in matches if path.name == text]
     if len(matches) > 1 and not exact:  # a copy under another name is in no table, and is not meant
         matches = [path for path in matches if not _was_moved(path)]
     if len(exact or matches) == 1:
         return (exact or matches)[0]
+    if (Path(text) / "run.json").is_file():
+        return Path(text)
     found = (
         f"{len(matches)} runs begin so: {', '.join(p.name for p in matches[:3])}"
         if matches

@@ -111,6 +111,19 @@ def test_a_copy_does_not_hide_the_run_from_a_beginning_of_its_name(tmp_path: Pat
     assert find_run(runs, run.run_id[:-1]) == runs / run.run_id
 
 
+def test_a_run_of_the_folder_is_meant_before_one_of_its_name_in_the_working_directory(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, here = tmp_path / "runs", tmp_path / "here"
+    run = write_run(runs, photos, "one", [True] * 6).run_id
+    for name in (run, run[:-1]):
+        shutil.copytree(runs / run, here / name)
+    monkeypatch.chdir(here)
+    assert find_run(runs, run) == find_run(runs, run[:-1]) == runs / run
+    assert find_run(runs, f"./{run}") == Path(run)
+    assert find_run(tmp_path / "empty", run) == Path(run)
+
+
 def test_where_all_runs_were_renamed_the_refusal_says_so(tmp_path: Path, photos: Path) -> None:
     moved = write_run(tmp_path, photos, "moved", [True] * 6)
     (tmp_path / moved.run_id).rename(tmp_path / "old")

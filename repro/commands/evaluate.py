@@ -1,4 +1,4 @@
-"""The verbs that run models, or get ready to: `repro eval`, `repro fetch`."""
+"""The verb that runs models: `repro eval`."""
 
 from __future__ import annotations
 

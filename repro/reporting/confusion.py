@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Pair = tuple[int, int]
 
+ALIKE = 1.15
+"""Sizes that are known to a factor of three do not differ where the one is less than so many times the other."""
+
 
 def classes_table(pair: Pair) -> Table:
     """Who the two are, and how near each other."""
@@ -38,10 +41,14 @@ def classes_table(pair: Pair) -> Table:
         groups=(Group("", tuple(map(_class_cells, pair))),),
         notes=(
             f"In common: both are a kind of {ancestor.name} ({ancestor.wnid}, depth {ancestor.depth}), "
-            f"{steps} steps apart. The larger is {size_ratio(*pair):.2g} times the smaller, by estimate.",
+            f"{steps} steps apart. {_sizes(size_ratio(*pair))}, by estimate.",
             *([f"They overlap: {overlap.ground}."] if overlap else []),
         ),
     )
+
+
+def _sizes(ratio: float) -> str:
+    return f"The larger is {ratio:.2g} times the smaller" if ratio >= ALIKE else "They are about equally large"
 
 
 def _class_cells(index: int) -> tuple[str, ...]:

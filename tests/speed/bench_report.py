@@ -47,8 +47,8 @@ def bench_markdown(values: Mapping[str, Any]) -> str:
         "",
         '"Of the limit" is against a machine that decodes each photograph once and multiplies matrices, each '
         "as fast as it did alone in the same run, and does nothing else. Waited: the share of a pass in "
-        "which our networks had no images. Passes alone: without imports. Decided: the class, and whether "
-        "the label is among the first five.",
+        "which our networks had no images. Passes alone: without imports. Images/s: an image counts once for "
+        "each model. Decided: the class, and whether the label is among the first five.",
     ]
     processor = ""
     for of in values["sets"]:

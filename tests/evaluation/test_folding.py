@@ -16,7 +16,7 @@ from torch import nn
 
 from repro.evaluation.exact_fast import make_fast
 from repro.evaluation.folding import NORMS, fold_norms
-from repro.evaluation.manner import EXACT_FAST
+from repro.evaluation.manner import EXACT_FAST, PLAIN, manner_of
 from repro.evaluation.plan import Request
 from tests.evaluation.test_evaluate import rows_of, run
 from tests.evaluation.test_exact_fast import photos
@@ -141,3 +141,19 @@ def test_folded_norms_are_computed_in_fp32_where_bf16_is_no_faster(monkeypatch: 
     assert with_amx == [torch.bfloat16, torch.bfloat16]
     assert without == [torch.float32, torch.bfloat16]
     assert known_by != known_by_there, "their rows are not mixed in one run"
+
+
+def test_low_precision_is_known_by_the_units_that_multiply_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With others a CPU rounds otherwise; plain fp32 does not depend on them."""
+
+    def known(*units: str) -> list[dict[str, str | int]]:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(units, True), raising=False)
+        return [manner.identity("cpu") for manner in (manner_of("bf16"), EXACT_FAST, PLAIN)]
+
+    bf16, exact_fast, plain = zip(
+        known("avx512_bf16"), known(), known("avx512_bf16", "amx_bf16"), strict=True
+    )
+    assert len({str(identity) for identity in bf16}) == 3
+    assert len({str(identity) for identity in exact_fast}) == 3
+    assert plain == ({}, {}, {})
+    assert "units" not in manner_of("bf16").identity("cuda")

@@ -111,7 +111,7 @@ def _of_csv(studied: Studied) -> Table:
 
     if not studied.study.differences:
         return shares_table(studied.study, Scope.GENUINE)
-    return differences_table(studied.study, Scope.GENUINE)
+    return differences_table(studied.study, Scope.GENUINE, every=True)
 
 
 study.command("shape-size")(shape_size)

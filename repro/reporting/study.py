@@ -76,11 +76,11 @@ def share_interval(share: Share) -> str:
     return f"{100 * share.low:.1f}–{100 * share.high:.1f}"
 
 
-def differences_table(study: CauseStudy, scope: Scope) -> Table:
-    """Every two models, every cause, on both bases; of many, those with the smallest p."""
+def differences_table(study: CauseStudy, scope: Scope, every: bool = False) -> Table:
+    """Every two models, every cause, on both bases; of many, those with the smallest p, or `every` one."""
     found = [one for one in study.differences if one.scope is scope]
     shown = found
-    if len(found) > MOST_DIFFERENCES:
+    if len(found) > MOST_DIFFERENCES and not every:
         shown = sorted(found, key=lambda one: (one.p_corrected, one.p))[:MOST_DIFFERENCES]
     pairs = list(dict.fromkeys((one.first, one.second) for one in shown))
     groups = [
@@ -159,10 +159,8 @@ def every_run_table(pairs: FamilyPairs, n_runs: int) -> Table:
 
 
 def one_family_table(pairs: FamilyPairs, alone: pd.DataFrame) -> Table:
-    groups = [
-        Group(str(mixer), _pair_rows(of.head(MOST_PAIRS)))
-        for mixer, of in alone.groupby("token_mixer", sort=False)
-    ]
+    families = list(alone.groupby("token_mixer", sort=False))
+    groups = [Group(str(mixer), _pair_rows(of.head(MOST_PAIRS))) for mixer, of in families]
     return Table(
         title="Confusions among genuine errors that models with one token mixer alone make",
         columns=_PAIR_COLUMNS,
@@ -171,10 +169,13 @@ def one_family_table(pairs: FamilyPairs, alone: pd.DataFrame) -> Table:
             f"{len(alone):,} of the {pairs.n_frequent:,} pairs of {MIN_ERRORS} errors or more; "
             f"{pairs.by_chance:.1f} would be, if images fell to one token mixer alone in each pair as often "
             "as in all. No single pair was tested.",
+            *([_CUT] if any(len(of) > MOST_PAIRS for _, of in families) else []),
         ),
         grouped_by="Token mixer",
     )
 
+
+_CUT = f"Of each token mixer the {MOST_PAIRS} most frequent; all are in --format json."
 
 _PAIR_COLUMNS = (
     Column("True class"),

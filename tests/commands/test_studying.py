@@ -220,6 +220,18 @@ def test_the_csv_opens_as_text_and_the_json_parses(tmp_path: Path, runs: Path) -
     )
 
 
+def test_the_csv_has_every_difference_where_the_table_is_cut(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("repro.reporting.study.MOST_DIFFERENCES", 1)
+    asked = ("study", "shape-size", "--runs", runs, "--format")
+    found = json.loads(invoke(*asked, "json").stdout)["differences"]
+    n = sum(one["scope"] == "genuine errors" for one in found)
+    assert n > 1
+    assert len(list(csv.reader(StringIO(invoke(*asked, "csv").stdout)))) == 1 + n
+    assert f"{n - 1:,} more comparisons, of larger p, are in --format json." in invoke(*asked, "html").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -17,7 +17,13 @@ from repro.reporting.cause_bars import draw_cause_bars
 from repro.reporting.prose import sentences_as
 from repro.reporting.report import inline_svg
 from repro.reporting.sentences import summarise
-from repro.reporting.study import differences_table, published_table, shares_table
+from repro.reporting.study import (
+    MOST_PAIRS,
+    differences_table,
+    one_family_table,
+    published_table,
+    shares_table,
+)
 from tests.analysis.caused import MIXERS, NAMES, alike, differing, errors_of, images
 
 
@@ -80,6 +86,16 @@ def test_of_genuine_errors_those_of_both_are_the_base() -> None:
         assert sentence.startswith(f"Of the images {words} ({n}): ")
         rows = differences_table(study, scope).groups[0].rows
         assert {row[2] for row in rows if row[0] == cell} == {str(n)}
+
+
+@pytest.mark.parametrize(("n", "is_said"), [(MOST_PAIRS, False), (MOST_PAIRS + 1, True)])
+def test_pairs_that_a_table_leaves_out_are_said_to_be(n: int, is_said: bool) -> None:
+    row = {"label": 0, "predicted": 1, "count": 5, "size_ratio": 1.0, "main_cause": "other"}
+    alone = pd.DataFrame([{**row, "token_mixer": mixer} for mixer in ["pooling"] * n + ["attention"]])
+    table = one_family_table(FamilyPairs(alone, alone, n, n, 0.0, 5 * n), alone)
+    assert [len(group.rows) for group in table.groups] == [MOST_PAIRS, 1]
+    said = f"Of each token mixer the {MOST_PAIRS} most frequent; all are in --format json."
+    assert (said in table.notes) is is_said
 
 
 def test_it_says_what_is_not_known() -> None:

@@ -174,7 +174,8 @@ def _given(reader: str, run: str) -> list[_Given]:
 def _code(case: Case, reader: str, verdict: str) -> None:
     note, folder = st.session_state.get(_note_key(case, reader), ""), runs.run_folder(case.run)
     try:
-        before = load_codings(folder).of_reader(reader).get(case.image_id)
+        own = load_codings(folder, {case.image_id: (case.label, case.predicted)})
+        before = own.of_reader(reader).get(case.image_id)
         coding = Coding(reader, case.image_id, case.label, case.predicted, verdict, note.strip())
         append_coding(folder, coding)
     except ReproError as error:

@@ -63,13 +63,12 @@ def facts_of(
 def _verdicts_on(image_id: str, said: Mapping[str, Answer], names: Mapping[str, str]) -> dict[str, str]:
     """What readers said of the errors, by reader, class and run."""
     found = {}
-    for run in said:
-        for coding in load_codings(runs.run_folder(run)).standing:
-            if coding.image_id == image_id:
-                note = f": {coding.note}" if coding.note else ""
-                found[f"{coding.reader} on {class_name(coding.predicted)} ({names[run]})"] = (
-                    f"{coding.verdict}{note}"
-                )
+    for run, answer in said.items():
+        own = {image_id: (answer["label"], best) for best in (answer["top5"] or [])[:1]}
+        for coding in load_codings(runs.run_folder(run), own).standing:
+            note = f": {coding.note}" if coding.note else ""
+            told = f"{coding.reader} on {class_name(coding.predicted)} ({names[run]})"
+            found[told] = f"{coding.verdict}{note}"
     return found
 
 

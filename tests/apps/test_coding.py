@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from streamlit.testing.v1.element_tree import Button
 
 from repro.browser import coding
 from repro.catalogue.classes import class_name
-from repro.results.codings import load_codings
+from repro.results.codings import append_coding, load_codings
 from repro.results.runs import list_runs
 from tests.apps.opening import frame_with, open_page, rerun
 
@@ -117,6 +118,25 @@ def test_undo_is_the_readers_own_and_gives_the_earlier_verdict_back(runs: Path, 
     rerun(at, runs)
     (standing,) = load_codings(runs / run).standing
     assert (standing.reader, standing.verdict, standing.note) == ("Ada", "size", "seen twice")
+
+
+def test_a_verdict_on_another_runs_error_is_neither_shown_nor_brought_back_by_undo(
+    runs: Path, run: str
+) -> None:
+    """Somebody copied the file of another run here, in which the image was taken for another class."""
+    at = open_page("coding", runs, of=run, reader="Ada")
+    press(at, runs, "verdict size")
+    (own,) = load_codings(runs / run).standing
+    undo_of(at).click()
+    rerun(at, runs)
+    append_coding(runs / run, replace(own, predicted=(own.predicted + 1) % 1000, verdict="shape"))
+    press(at, runs, "verdict context")
+    undo_of(at).click()
+    rerun(at, runs)
+    assert not load_codings(runs / run, {own.image_id: (own.label, own.predicted)}).standing
+    append_coding(runs / run, replace(own, predicted=(own.predicted + 1) % 1000, verdict="shape"))
+    facts = frame_with(open_page("image", runs, id=own.image_id), "What")
+    assert not facts["What"].str.startswith("Ada on").any()
 
 
 def test_what_one_reader_skips_the_others_are_asked(runs: Path, run: str) -> None:

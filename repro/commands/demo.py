@@ -40,7 +40,8 @@ def demo(runs: RunsOption = None) -> None:
     tell("1. Evaluate three EfficientNet-Lite models on the 20 photographs that come with foolbox")
     records = run_evaluation(Request(models=MODELS, runs=folder, arguments=command_line()))
     show_outcome(records)
-    tell("", "2. Count parameters and MACs of the paper's models; lay the printed numbers beside the measured")
+    second = "2. Count parameters and MACs of the paper's models; lay the printed numbers beside the measured"
+    tell("", second)
     show_comparison("paper", "authors", runs, FormatWithJson.TERMINAL)
     tell("", "3. What the models got wrong")
     print_table(mistakes_table(folder, records))

@@ -65,7 +65,9 @@ def report(
             labelled = " --labels FILE" if record.labels_passed else ""
             where = "" if data or record.imported else f"; --data FOLDER{labelled} says where they are now"
             tell(f"{missing} of {len(gallery.pictures)} images are not shown: the report says why{where}")
-    tell(f"next: {next_probe(studied) or 'repro errors'}{said_again(runs=runs)}")
+    command = next_probe(studied)
+    moved = said_again(data=data, labels=labels) if command else ""
+    tell(f"next: {command or 'repro errors'}{moved}{said_again(runs=runs)}")
 
 
 def _files(out: Path) -> tuple[Path, Path]:

@@ -182,6 +182,9 @@ def test_a_dataset_that_went_is_said_once(tmp_path: Path, photos: Path, runs: Pa
     found = invoke("report", "--runs", runs, "--out", tmp_path, "--data", tmp_path / "away")
     assert found.exit_code == 0, found.output
     assert "not shown" not in found.stderr
+    next_command = found.stderr.splitlines()[-1]
+    assert next_command.startswith("next: repro probe run-")
+    assert next_command.endswith(f" --data {tmp_path / 'away'} --runs {runs}")
     assert images_of(Page((tmp_path / "report.html").read_text()))
 
 

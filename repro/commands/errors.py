@@ -201,7 +201,7 @@ def _selection(
         f" with {find_class(class_).name}" if class_ is not None else "",
         f" with {find_superclass(superclass).name}" if superclass is not None else "",
         f" of cause {cause}" if cause is not None else "",
-        f" made with p ≥ {min_confidence:g}" if min_confidence is not None else "",
+        f" made with p of at least {min_confidence:g}" if min_confidence is not None else "",
     ]
     return ",".join(filter(None, parts))
 

@@ -204,6 +204,13 @@ def test_what_cannot_be_meant_is_told_in_one_line(folder: Path, arguments: list[
     assert result.stdout == ""
 
 
+def test_a_caption_of_latex_holds_nothing_that_needs_a_package(folder: Path) -> None:
+    asked = ("--min-confidence", "0.5", "--format", "latex")
+    caption = next(line for line in invoke(folder, *asked).stdout.splitlines() if "caption" in line)
+    assert "made with p of at least 0.5" in caption
+    assert caption.isascii()
+
+
 def test_runs_without_errors_or_probabilities_say_so(tmp_path: Path) -> None:
     add_run(tmp_path, "Right", {"a.JPEG": TENCH}, [TENCH])
     assert "no errors: every image of" in invoke(tmp_path / "runs").stderr

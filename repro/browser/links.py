@@ -50,7 +50,7 @@ _row = st.components.v2.component(
 _go = st.components.v2.component("repro_go", js=script("go.js"))
 
 
-def address(page: str, **parameters: Parameter) -> str:
+def address(page: str, /, **parameters: Parameter) -> str:
     """Where `page` shows what the parameters say, of the runs that are chosen now."""
     chosen = {RUNS: st.session_state.get(RUNS, []), **parameters}
     query = urlencode({name: value for name, value in chosen.items() if value != ""}, doseq=True)

@@ -22,7 +22,7 @@ from repro.catalogue.class_groups import class_groups
 from repro.catalogue.class_lookup import find_class
 from repro.catalogue.classes import class_name
 from repro.results.choice import RunChoice, choose_runs
-from tests.apps.opening import open_page
+from tests.apps.opening import SECONDS, open_page
 
 DEPTH = 8
 
@@ -167,6 +167,22 @@ def test_a_pair_that_is_none_is_said_in_a_sentence(published_runs: Path, asked: 
 def test_a_pair_that_nobody_makes_is_said_so(published_runs: Path) -> None:
     at = open_page("pair", published_runs, true=0, taken=999)
     assert any("None of these runs" in info.value for info in at.info)
+
+
+def a_cell_under_a_foreign_parameter() -> None:
+    import streamlit as st
+
+    from repro.browser.matrix import Axis, _address
+
+    groups = Axis(("bird", "dog"), ((7,), (151,)), are_groups=True)
+    st.query_params["page"] = "2"
+    st.text(_address(groups, groups, (0, 1)))
+
+
+def test_a_parameter_that_is_none_of_ours_breaks_no_link() -> None:
+    at = AppTest.from_function(a_cell_under_a_foreign_parameter, default_timeout=SECONDS).run()
+    assert not at.exception
+    assert at.text[0].value == "confusions?page=2&rows=bird&columns=dog"
 
 
 def test_both_ways_together_are_no_true_class_and_what_it_is_taken_for(

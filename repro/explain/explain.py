@@ -56,7 +56,8 @@ def explain(
 def _identity(run: OpenRun, method: str, path: str) -> str:
     how = {"method": method, "layer": path, "library": version("grad-cam"), "rows": SCHEMA.to_string()}
     removed = [faithfulness.REMOVED, faithfulness.RANDOM_MAPS]
-    return digest({**run.identity, **how, "removed": removed})
+    among = {"falls": "among its classes"} if run.classes else {}  # once they were among all 1000
+    return digest({**run.identity, **how, **among, "removed": removed})
 
 
 def _explain_batch(run: OpenRun, mapper: HeatMapper, image_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -67,7 +68,7 @@ def _explain_batch(run: OpenRun, mapper: HeatMapper, image_ids: Sequence[str]) -
     targets = [logit(predicted), logit(against), contrast(predicted, against)]
     mapped = mapper(normalise(crops, run.record.known_protocol), targets)
     fell = faithfulness.falls(
-        run.network, crops, run.record.known_protocol, mapped.signed, targets, image_ids
+        run.network, crops, run.record.known_protocol, mapped.signed, targets, image_ids, run.classes
     )
     for i, photograph in enumerate(photographs):
         maps = [signed[i] for signed in mapped.signed]

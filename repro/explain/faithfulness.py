@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
+from repro.evaluation.leads import among
 from repro.evaluation.predict import predict
 from repro.explain.heat_maps import Floats, Target
 from repro.specs import Protocol
@@ -35,6 +36,7 @@ def falls(
     maps: Sequence[Floats],
     targets: Sequence[Target],
     seeds: Sequence[str],
+    classes: Sequence[int] = (),
 ) -> tuple[Floats, Floats]:
     """How far each target falls for each image, by its map and by random maps: `(targets, b)` each, in nats.
 
@@ -45,6 +47,7 @@ def falls(
         maps: For each target `(b, side, side)`, the larger the earlier removed.
         targets: Of logits; what is measured is the target of log-probabilities.
         seeds: For each image a text, its id, that decides its random maps.
+        classes: What the images are answered among; empty: all 1000.
     """
 
     def measure(some: Floats, wanted: Sequence[Target]) -> Floats:
@@ -55,7 +58,7 @@ def falls(
         return mean
 
     def answer(pixels: Tensor, wanted: Sequence[Target]) -> Floats:
-        log_p = predict(network, pixels, protocol).log_softmax(dim=1)
+        log_p = among(predict(network, pixels, protocol), classes).log_softmax(dim=1)
         return np.stack([target(log_p).numpy() for target in wanted])
 
     before = answer(crops, targets)

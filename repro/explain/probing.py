@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,9 @@ from repro.explain.scene import REGION_QUANTILE, Crop, Focus
 from repro.results.kept import KeptRows
 from repro.results.probes import AS_IT_IS, FOLDER, LAYER, SCHEMA, SINGLE_FOLDER
 from repro.specs import digest
+
+LIBRARIES = ("grad-cam", "opencv-python-headless", "scipy")
+"""What tells where the object is, and what changes the image, besides what any prediction depends on."""
 
 
 def probe(
@@ -86,6 +90,7 @@ def _identity(looking: Looking) -> str:
         {
             **run.identity,
             "interventions": VERSION,
+            "libraries": {name: version(name) for name in LIBRARIES},
             "doses": [[dose.name, dose.dose] for dose in looking.doses],
             "layer": looking.layer,
             "region": [REGION_QUANTILE, "two best"],

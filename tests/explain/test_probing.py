@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 
 from repro.analysis.attribution import attribute, match_controls
 from repro.datasets.boxes import Box
+from repro.explain import probing
 from repro.explain.doses import DOSES
+from repro.explain.looking import Looking
 from repro.explain.opened import OpenRun
 from repro.explain.probing import probe
 from repro.results.probes import AS_IT_IS, load_probe, load_probes
@@ -110,6 +113,19 @@ def test_what_is_there_is_not_probed_again_and_other_boxes_are_another_probe(run
     moved = {i: (Box(5, 5, 20, 20),) for i in boxes}
     assert probe(run, image_ids, "context", Watcher(), boxes=moved, layer=LAYER).num_rows == after.num_rows
     assert len(list(run.folder.glob("probes/context-*.parquet"))) == n_files + 1
+
+
+def test_rows_by_another_version_of_a_library_are_another_probe(
+    runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking = Looking(runs["shape"][0], "shape")
+    found = {probing._identity(looking)}
+    for library in ("grad-cam", "opencv-python-headless", "scipy"):
+        monkeypatch.setattr(
+            probing, "version", lambda name, other=library: version(name) + "+" * (name == other)
+        )
+        found.add(probing._identity(looking))
+    assert len(found) == 4
 
 
 def test_of_two_probes_that_with_the_most_images_counts_and_the_newest_is_shown(runs: dict[str, Run]) -> None:

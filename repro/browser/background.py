@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 import streamlit as st
 
@@ -17,6 +17,8 @@ from repro.reporting.table import literal
 from repro.results.record import RunRecord
 
 POLL_S = 0.5
+
+T = TypeVar("T")
 
 
 class Place(TypedDict):
@@ -58,6 +60,24 @@ def watch(jobs: Sequence[Job], what: str) -> bool:
             submit(job.wanted, again=True)
             st.rerun()
     return not failed and all(job.progress().state is State.DONE for job in jobs)
+
+
+def make(wanted: Wanted, what: str, find: Callable[[], T | None]) -> T | None:
+    """What `find` finds once it is made behind the page; None before, or where it cannot be made.
+
+    A job that is done is not done again for whoever asks, so what it kept and somebody removed since is
+    made again here: once in a session, or a folder that keeps nothing would have it made for ever.
+    """
+    if not watch([submit(wanted)], what):
+        return None
+    if (found := find()) is not None:
+        return found
+    made_again = st.session_state.setdefault("made again", set())
+    if wanted in made_again:
+        st.caption(plain(f"{what}: made twice, and removed since."))
+        return None
+    made_again.add(wanted)
+    return find() if watch([submit(wanted, again=True)], what) else None
 
 
 @st.fragment(run_every=POLL_S)

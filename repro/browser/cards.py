@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 
 from repro.browser import runs
 from repro.browser.answers import Answer, answers, in_words
-from repro.browser.background import place_of, submit, watch
+from repro.browser.background import make, place_of
 from repro.browser.gallery import Card, ModelView
 from repro.browser.heat_maps import MapView, kept_maps, map_views
 from repro.browser.links import IMAGE, address
@@ -112,11 +113,15 @@ def heat_maps_of(
     missing = [image_id for image_id in image_ids if image_id not in kept]
     if missing and not (reason := why_none(record)):
         wanted = HeatMapsWanted(runs.run_folder(run), tuple(missing), **place_of(record))
-        if watch([submit(wanted)], f"heat maps of {record.model.label}"):
-            kept = kept_maps(run, image_ids)
+        kept = make(wanted, f"heat maps of {record.model.label}", partial(_all_maps, run, image_ids)) or kept
     elif missing:
         st.caption(plain(f"No heat maps of {record.model.label}: {reason}"))
     return {image_id: _views(record, image_id, maps, side_px) for image_id, maps in kept.items()}
+
+
+def _all_maps(run: str, image_ids: Sequence[str]) -> dict[str, Rows] | None:
+    kept = kept_maps(run, image_ids)
+    return kept if kept.keys() >= set(image_ids) else None
 
 
 def _views(record: RunRecord, image_id: str, maps: Rows, side_px: int) -> tuple[MapView, ...]:

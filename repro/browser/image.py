@@ -64,7 +64,7 @@ def _verdicts_on(image_id: str, said: Mapping[str, Answer], names: Mapping[str, 
     """What readers said of the errors, by reader, class and run."""
     found = {}
     for run, answer in said.items():
-        own = {image_id: (answer["label"], best) for best in (answer["top5"] or [])[:1]}
+        own = {image_id: (answer["label"], answer["top5"][0])} if answer["top5"] else {}
         for coding in load_codings(runs.run_folder(run), own).standing:
             note = f": {coding.note}" if coding.note else ""
             told = f"{coding.reader} on {class_name(coding.predicted)} ({names[run]})"

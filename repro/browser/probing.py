@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
 from PIL import Image
 
 from repro.browser import runs
-from repro.browser.background import place_of, submit, watch
+from repro.browser.background import make, place_of, submit, watch
 from repro.browser.gallery import Card, show_gallery
 from repro.browser.photographs import why_none
 from repro.browser.texts import plain
@@ -48,8 +49,7 @@ def show_probes(record: RunRecord, image_id: str) -> None:
         if not st.session_state.get(asked):
             st.caption("Not probed yet. It is kept beside the run.")
             return
-        if watch([submit(wanted)], f"probe of {kind}"):
-            probe = kept_probe(record.run_id, image_id, kind)
+        probe = make(wanted, f"probe of {kind}", partial(kept_probe, record.run_id, image_id, kind))
     if probe is not None:
         _show_curves(probe.rows)
         _show_doses(record, image_id, kind, probe)

@@ -19,7 +19,7 @@ MOST_ROWS = 20
 
 
 def show_table(table: Table, key: str) -> None:
-    """The table under its title, its notes below, and its rows to take away as csv."""
+    """The table under its title, its notes below; `offer_csv` gives its rows to take away."""
     frame = to_frame(table)
     justified = dict(zip(_headers(table), (column.justify for column in table.columns), strict=True))
     st.markdown(f"**{plain(table.title)}**")

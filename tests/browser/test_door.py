@@ -47,6 +47,7 @@ SETTINGS = {
     "server.maxUploadSize": 1,
     "browser.gatherUsageStats": False,
     "browser.serverAddress": "127.0.0.1",
+    "client.disableDataExport": True,
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
 }
@@ -62,6 +63,7 @@ CONTRARY = {
     "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "200",
     "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "true",
     "STREAMLIT_BROWSER_SERVER_ADDRESS": "evil.example",
+    "STREAMLIT_CLIENT_DISABLE_DATA_EXPORT": "false",
     "STREAMLIT_CLIENT_SHOW_ERROR_DETAILS": "full",
     "STREAMLIT_CLIENT_TOOLBAR_MODE": "developer",
 }

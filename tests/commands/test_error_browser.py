@@ -160,6 +160,7 @@ def test_the_flags_are_the_settings_of_the_file() -> None:
         "--server.allowedHosts=localhost",
         "--server.allowedHosts=127.0.0.1",
     ]
+    assert "--client.disableDataExport=true" in flags  # no csv but ours, in which nothing is a formula
     theme = file.pop("theme")
     assert "base" not in theme
     named = {f"--{section}.{name}" for section, values in file.items() for name in values}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.analysis.causes import ACCEPTABLE, CAUSES, FINE_GRAINED, NO_LABEL, cause_shares
 from repro.catalogue.classes import class_name
-from repro.reporting.figures import p_text
+from repro.reporting.figures import p_text, ratio_text
 from repro.reporting.table import Column, Group, Table
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _pair_cells(row: dict[str, Any], study: ErrorStudy, symmetric: bool, chance:
         *((f"{row['expected']:.2f}", p_text(row["p_corrected"])) if chance else ()),
         str(row["depth"]),
         str(row["distance"]),
-        f"{row['size_ratio']:.2g}" if row["size_ratio"] < 10 else f"{row['size_ratio']:,.0f}",
+        ratio_text(row["size_ratio"]),
         row["main_cause"],
     )
 

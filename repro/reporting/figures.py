@@ -58,6 +58,11 @@ def p_text(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
 
 
+def ratio_text(ratio: float) -> str:
+    """Two digits, from ten on all of the whole ones: `1.3`, `1,234`."""
+    return f"{ratio:.2g}" if ratio < 10 else f"{ratio:,.0f}"
+
+
 def count_of(n: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"

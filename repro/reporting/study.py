@@ -12,7 +12,7 @@ from repro.analysis.shares import Share
 from repro.analysis.study import CauseDifference, CauseStudy, Scope
 from repro.catalogue.classes import class_name
 from repro.catalogue.error_types import N_IMAGES, SOURCE, load_error_types
-from repro.reporting.figures import p_text, points_interval
+from repro.reporting.figures import p_text, points_interval, ratio_text
 from repro.reporting.probes import confidence_text, control_words
 from repro.reporting.table import Column, Group, Table
 
@@ -192,7 +192,7 @@ def _pair_rows(pairs: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
             class_name(int(row["label"])),
             class_name(int(row["predicted"])),
             f"{row['count']:,}",
-            f"{row['size_ratio']:.2g}" if row["size_ratio"] < 10 else f"{row['size_ratio']:,.0f}",
+            ratio_text(row["size_ratio"]),
             str(row["main_cause"]),
         )
         for row in pairs.to_dict("records")

@@ -27,7 +27,7 @@ _IDENTITY = b"repro.identity"
 
 
 def newest_first(folder: Path, name: str) -> list[Path]:
-    """The files of kept rows in `folder` whose name is, or fits the pattern, `name`; not one that just went."""
+    """The files of kept rows in `folder` whose name is, or fits, `name`; without one that just went."""
     written = {}
     for path in folder.glob(f"{name}-*.parquet"):
         with suppress(FileNotFoundError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Pair = tuple[int, int]
 
 ALIKE = 1.15
-"""Sizes that are known to a factor of three do not differ where the one is less than so many times the other."""
+"""Sizes known to a factor of three do not differ where one is less than so many times the other."""
 
 
 def classes_table(pair: Pair) -> Table:
@@ -48,7 +48,9 @@ def classes_table(pair: Pair) -> Table:
 
 
 def _sizes(ratio: float) -> str:
-    return f"The larger is {ratio:.2g} times the smaller" if ratio >= ALIKE else "They are about equally large"
+    return (
+        f"The larger is {ratio:.2g} times the smaller" if ratio >= ALIKE else "They are about equally large"
+    )
 
 
 def _class_cells(index: int) -> tuple[str, ...]:

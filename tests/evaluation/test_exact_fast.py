@@ -278,7 +278,7 @@ def test_real_photographs_keep_their_decisions(
     amx: bool, named: str, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In smaller shards, and calibrated on fewer images, than a real run: for the time it takes."""
-    monkeypatch.setattr("repro.evaluation.exact_fast._has_amx", lambda: amx)
+    monkeypatch.setattr("repro.evaluation.exact_fast.low_units", lambda: ("amx_bf16",) if amx else ())
     monkeypatch.setattr("repro.evaluation.shards.SHARD_IMAGES", 64)
     monkeypatch.setattr("repro.evaluation.low_precision.CALIBRATION_IMAGES", 64)
     request = Request(

@@ -40,7 +40,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class RowClaim:
-    """A sentence of slide 14 or the paper's ablation study, and the comparisons that it amounts to."""
+    """A sentence of slide 14 or the paper's ablation study, and the comparisons that it amounts to.
+
+    One is ours: what the hybrids' attention adds where the norm, which it brings along, is the same.
+    """
 
     says: str
     comparisons: tuple[Comparison, ...]
@@ -87,6 +90,11 @@ CLAIMS = (
         "Hybrids that mix globally in late stages are better",
         Relation.MORE,
         *((hybrid, BASELINE) for hybrid in HYBRIDS),
+    ),
+    _claim(
+        "Beside the row that has their layer norm, hybrids with attention are better (not a claim of theirs)",
+        Relation.MORE,
+        *((hybrid, "layer norm") for hybrid in HYBRIDS if "attention" in hybrid),
     ),
 )
 

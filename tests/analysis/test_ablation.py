@@ -55,6 +55,15 @@ def test_planted_differences_are_decided() -> None:
     assert found[Comparison("pool 9", Relation.NOT_MORE, BASELINE)] is Decision.HOLDS
 
 
+def test_a_hybrid_is_held_to_the_row_of_its_own_norm_too() -> None:
+    """What its layer norm costs is not laid to its attention."""
+    hybrid = "pool pool attention attention"
+    accuracies = {**dict.fromkeys(TABLE5, 0.6), "layer norm": 0.52, hybrid: 0.56}
+    found = decisions(outcomes(accuracies, 8, scatter=0.002))
+    assert found[Comparison(hybrid, Relation.MORE, BASELINE)] is Decision.CONTRADICTED
+    assert found[Comparison(hybrid, Relation.MORE, "layer norm")] is Decision.HOLDS
+
+
 def test_what_is_too_near_is_not_decided() -> None:
     found = decisions(outcomes(dict.fromkeys(TABLE5, 0.6), 3, scatter=0.02))
     assert found[Comparison(BASELINE, Relation.ALIKE, "SiLU")] is Decision.UNDECIDED

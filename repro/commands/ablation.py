@@ -193,9 +193,9 @@ def _head(planned: Ablation, outcomes: list[Outcome], scatter: Scatter | None) -
     environments = Counter(outcome.environment for outcome in outcomes)
     hours = sum(outcome.seconds for outcome in outcomes) / 3600
     if scatter:
-        low, high = (100 * end(scatter.deviations.values()) for end in (min, max))
+        low, high = (f"{100 * end(scatter.deviations.values()):.2f}" for end in (min, max))
         told = (
-            f"one training of a row lies {low:.2f} to {high:.2f} points from another (standard deviation by "
+            f"one training of a row lies {low if low == high else f'{low} to {high}'} points from another (standard deviation by "
             "row, the seeds' common share taken off, moderated after Smyth 2004)"
         )
     else:

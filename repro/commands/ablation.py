@@ -195,8 +195,8 @@ def _head(planned: Ablation, outcomes: list[Outcome], scatter: Scatter | None) -
     if scatter:
         low, high = (f"{100 * end(scatter.deviations.values()):.2f}" for end in (min, max))
         told = (
-            f"one training of a row lies {low if low == high else f'{low} to {high}'} points from another (standard deviation by "
-            "row, the seeds' common share taken off, moderated after Smyth 2004)"
+            f"one training of a row lies {low if low == high else f'{low} to {high}'} points from another "
+            "(standard deviation by row, the seeds' common share taken off, moderated after Smyth 2004)"
         )
     else:
         told = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from repro.evaluation.exact_fast import folded_dtype, low_dtype, low_units
+from repro.evaluation.exact_fast import low_dtype, low_units
 from repro.evaluation.low_precision import RULE
 
 LOW_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -47,11 +47,10 @@ class Manner:
         if self.memory_format != "contiguous":
             found["memory_format"] = self.memory_format
         if self.exact_fast:
-            found |= {"precision": self.precision, "rule": RULE}
-            found |= {"dtype": str(low_dtype(device)), "folded_dtype": str(folded_dtype(device))}
+            found |= {"precision": self.precision, "rule": RULE, "dtype": str(low_dtype(device))}
         elif self.dtype:
             found["precision"] = self.precision
-        if device == "cpu" and "precision" in found:
+        if device == "cpu" and "precision" in found:  # they decide what folded norms are computed in, too
             found["units"] = " ".join(low_units())
         return found
 

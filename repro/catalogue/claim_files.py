@@ -27,8 +27,8 @@ from repro.catalogue.tables import PrintedRow, PrintedTable, build_tables
 from repro.exceptions import UsageError
 from repro.specs import COUNTERS
 
-HEAD = ("key", "title", "authors", "version", "macs_counter", "otherwise")
-"""The keys of a source's head."""
+KEYS = ("key", "title", "authors", "version", "macs_counter", "otherwise", "model", "table", "grid", "claim")
+"""Those of a source's file: its head's, and its arrays."""
 
 
 @cache
@@ -61,7 +61,7 @@ def build_sources(papers: Mapping[str, Mapping[str, Any]]) -> tuple[Source, ...]
     heads = [Entry(file, "head", values) for file, values in papers.items()]
     by_key: dict[str, Entry] = {}
     for head in heads:
-        head.only(*HEAD, "model", "table", "grid", "claim")
+        head.only(*KEYS)
         key = head.text("key")
         if key in by_key:
             raise head.refused(f"'key' is {key!r}, as in {by_key[key].file}")

@@ -103,10 +103,10 @@ def _row(row: Entry, source: str) -> PrintedRow:
         raise row.refused(f"it prints none of {', '.join(QUANTITIES)}")
     unknown = frozenset(quantity for quantity in printed if row.text(quantity) == UNKNOWN)
     model = row.model("model")
-    superseded = Entry(row.file, f"{row.name}, superseded", row.mapping("superseded"))
-    superseded.only(*QUANTITIES)
+    superseded = row.mapping("superseded")
+    Entry(row.file, f"{row.name}, superseded", superseded).only(*QUANTITIES)
     claims = {q: Claim(model, q, _positive(row, q), source) for q in printed if q not in unknown}
-    return PrintedRow(model, row.text("label"), size_px, claims, row.mapping("superseded"), unknown)
+    return PrintedRow(model, row.text("label"), size_px, claims, superseded, unknown)
 
 
 def _positive(row: Entry, quantity: str) -> Decimal:

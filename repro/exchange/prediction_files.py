@@ -120,7 +120,7 @@ def _read_arrays(path: Path, names: Path | None) -> Predictions:
         raise DataRefused(f"cannot read {path}: {error.strerror or error}") from error
     except (
         Exception
-    ) as error:  # also of a pickled array, never opened; of a damaged one NumPy raises what comes
+    ) as error:  # of a damaged array NumPy raises whatever comes; a pickled one is never opened
         raise DataRefused(f"{path} is no NumPy file of plain arrays: {error}") from error
     if "" in arrays:
         array = arrays.pop("")

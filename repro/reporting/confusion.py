@@ -11,6 +11,7 @@ from repro.catalogue.classes import class_name, load_classes
 from repro.catalogue.hierarchy import load_glosses, load_hierarchy
 from repro.catalogue.overlaps import load_overlaps
 from repro.reporting.errors import NO_REAL
+from repro.reporting.figures import ratio_text
 from repro.reporting.table import Column, Group, Table
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Pair = tuple[int, int]
 
-ALIKE = 1.15
+ABOUT_EQUAL = 1.15
 """Sizes known to a factor of three do not differ where one is less than so many times the other."""
 
 
@@ -48,9 +49,9 @@ def classes_table(pair: Pair) -> Table:
 
 
 def _sizes(ratio: float) -> str:
-    return (
-        f"The larger is {ratio:.2g} times the smaller" if ratio >= ALIKE else "They are about equally large"
-    )
+    if ratio < ABOUT_EQUAL:
+        return "They are about equally large"
+    return f"The larger is {ratio_text(ratio)} times the smaller"
 
 
 def _class_cells(index: int) -> tuple[str, ...]:
